@@ -1,2 +1,112 @@
-//! Placeholder.
-fn main() {}
+//! `cargo xtask`: the commands of a working day that need more than cargo.
+//!
+//! Owns which tools a full test run needs and how to get them. What is tested lives in `tests/`; the order in which
+//! the gate asks for it lives in `.ci/run`. No dependencies, so that it builds in a second.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks on its streams")]
+
+mod run;
+mod tools;
+
+use std::process::ExitCode;
+
+use run::{Failed, Step, step};
+use tools::Tool;
+
+const USAGE: &str = "\
+cargo xtask <command>
+
+commands:
+  test [--no-browser] [-- <args>]  all Rust tests, doc tests and web tests; gets chromium and node by apt when root.
+                                   <args> go to `cargo nextest run` (or `cargo test`)
+  web                              only the web client: type check and unit tests (needs node)
+  screenshots                      runs a call in real browsers and rewrites docs/images
+";
+
+/// Name filter of the tests that start a browser; the same prefix is in `.config/nextest.toml`.
+const BROWSER_TESTS: &str = "browser::";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (own, extra) = match words.iter().position(|word| *word == "--") {
+        Some(at) => (&words[..at], &words[at + 1..]),
+        None => (&words[..], &[][..]),
+    };
+    let result = match own {
+        ["test"] => test(true, extra),
+        ["test", "--no-browser"] => test(false, extra),
+        ["web"] => tools::ensure(&[Tool::Node]).and_then(|()| web()),
+        ["screenshots"] => screenshots(),
+        ["help" | "--help" | "-h"] | [] => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("unknown command `cargo xtask {}`\n\n{USAGE}", words.join(" "));
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed(message)) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Everything that can fail: unit, property, end-to-end and browser tests, doc tests, the web client's own tests.
+fn test(browser: bool, extra: &[&str]) -> Result<(), Failed> {
+    let wanted: &[Tool] = if browser { &[Tool::Chromium, Tool::Node] } else { &[Tool::Node] };
+    tools::ensure(wanted)?;
+    // The web client's checks take seconds: a typo there should not wait for the Rust build.
+    web()?;
+    rust_tests(browser, extra)?;
+    step("doc tests", Step::cargo(&["test", "--locked", "--workspace", "--doc", "--quiet"]))
+}
+
+/// nextest where it is installed, as it gives each test a process and a deadline; `cargo test` otherwise.
+fn rust_tests(browser: bool, extra: &[&str]) -> Result<(), Failed> {
+    if run::succeeds("cargo", &["nextest", "--version"]) {
+        let mut arguments = vec!["nextest", "run", "--locked", "--workspace"];
+        let filter = format!("not test(/^{BROWSER_TESTS}/)");
+        if !browser {
+            arguments.extend(["--filterset", &filter]);
+        }
+        arguments.extend(extra);
+        return step("tests (nextest)", Step::cargo(&arguments));
+    }
+    println!(
+        "xtask: cargo-nextest is not installed (cargo install --locked cargo-nextest): using cargo test"
+    );
+    let mut arguments = vec!["test", "--locked", "--workspace", "--lib", "--bins", "--tests"];
+    arguments.extend(extra);
+    if !browser {
+        if !extra.contains(&"--") {
+            arguments.push("--");
+        }
+        arguments.extend(["--skip", BROWSER_TESTS]);
+    }
+    step("tests (cargo test)", Step::cargo(&arguments))
+}
+
+/// Type check and unit tests of the web client. npm brings the type checker only: the server never needs it.
+fn web() -> Result<(), Failed> {
+    let folder = run::root().join("tests/web");
+    if !folder.join("node_modules/.package-lock.json").exists() {
+        step("npm ci", Step::new("npm", &["ci", "--no-fund", "--no-audit"]).within(&folder))?;
+    }
+    step("web client: types", Step::new("npm", &["run", "--silent", "check"]).within(&folder))?;
+    step("web client: unit tests", Step::new("npm", &["test", "--silent"]).within(&folder))
+}
+
+/// The pictures in the README and the book come from the browser tests; this says where to put them.
+fn screenshots() -> Result<(), Failed> {
+    tools::ensure(&[Tool::Chromium])?;
+    let folder = run::root().join("docs/images");
+    let arguments =
+        ["test", "--locked", "--package", "terrace-tests", "--test", "all", "--", "browser::pictures"];
+    step("screenshots", Step::cargo(&arguments).with_variable("TERRACE_PICTURES", &folder))?;
+    println!("pictures written to {}", folder.display());
+    Ok(())
+}

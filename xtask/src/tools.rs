@@ -1,0 +1,58 @@
+//! Programs that tests need and cargo cannot bring: which packages hold them, and their installation where that is ours to do.
+
+use crate::run::{self, Failed, Step, step};
+
+/// Something that must be on the machine.
+#[derive(Clone, Copy)]
+pub(crate) enum Tool {
+    /// Browser and its WebDriver.
+    Chromium,
+    /// node with its test runner, and npm for the type checker.
+    Node,
+}
+
+impl Tool {
+    /// Programs, any one of which will do, for each thing needed.
+    fn programs(self) -> &'static [&'static [&'static str]] {
+        match self {
+            Tool::Chromium => &[&["chromium", "chromium-browser", "google-chrome"], &["chromedriver"]],
+            Tool::Node => &[&["node"], &["npm"]],
+        }
+    }
+
+    /// Package names on Debian.
+    fn packages(self) -> &'static [&'static str] {
+        match self {
+            Tool::Chromium => &["chromium", "chromium-driver"],
+            Tool::Node => &["nodejs", "npm"],
+        }
+    }
+
+    fn is_present(self) -> bool {
+        let on_path = |program: &&str| run::succeeds(program, &["--version"]);
+        self.programs().iter().all(|names| names.iter().any(on_path))
+    }
+}
+
+/// Makes sure that the tools are there: installs them by apt as root, and otherwise names the packages and stops.
+pub(crate) fn ensure(tools: &[Tool]) -> Result<(), Failed> {
+    let missing: Vec<&str> =
+        tools.iter().filter(|tool| !tool.is_present()).flat_map(|tool| tool.packages()).copied().collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let by_hand = format!("apt-get install {}", missing.join(" "));
+    if !run::succeeds("apt-get", &["--version"]) {
+        return Err(Failed(format!("missing programs; on Debian they come with `{by_hand}`")));
+    }
+    if run::output("id", &["-u"]).is_none_or(|user| user.trim() != "0") {
+        return Err(Failed(format!("missing programs; as root run `{by_hand}`")));
+    }
+    let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
+    arguments.extend(&missing);
+    let apt = |arguments: &[&str]| {
+        Step::new("apt-get", arguments).with_variable("DEBIAN_FRONTEND", "noninteractive")
+    };
+    step("apt-get update", apt(&["update", "--quiet=2"]))?;
+    step(&by_hand, apt(&arguments))
+}
