@@ -1,0 +1,40 @@
+//! What an owner may set about a room. Owns the defaults and why they are what they are.
+
+use std::time::Duration;
+
+/// Limits and times of one room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Packets kept per video encoding for retransmission, a power of two. At 4 Mbit/s 512 packets are one second, which
+    /// covers two retries at any round trip on which a call is pleasant.
+    pub history_packets: usize,
+    /// Publications per participant. More sections are ignored.
+    pub max_publications: usize,
+    /// Slots per participant. More sections are ignored.
+    pub max_slots: usize,
+    /// Encodings per publication: three by the browsers, one spare.
+    pub max_encodings: usize,
+    /// How long nobody has to want an encoding before its publisher is told to stop it. Shorter makes publishers
+    /// restart encoders whenever somebody's bandwidth wobbles; longer wastes their uplink.
+    pub demand_off_delay: Duration,
+    /// The most a receiver's retransmissions may take of what it is sent, in percent of its media bytes.
+    pub retransmission_percent: u32,
+    /// The time that this node's clock showed at [`units::Timestamp::ZERO`], in 32.32 fixed point seconds since 1900
+    /// (RFC 3550 §4). Receivers only compare it with itself, so any constant will do.
+    pub ntp_at_start: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            history_packets: 512,
+            max_publications: 8,
+            max_slots: 64,
+            max_encodings: 4,
+            demand_off_delay: Duration::from_secs(3),
+            retransmission_percent: 25,
+            // 1970 in the NTP era.
+            ntp_at_start: 2_208_988_800 << 32,
+        }
+    }
+}
