@@ -1,0 +1,104 @@
+//! What a transport tells its owner. Owns the values that leave through `poll_event` and `poll_transmit`.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use packet::{Codec, Mid, Rid, RtcpItem, RtpPacket};
+use units::Timestamp;
+
+/// A datagram for the socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// The local address to send from: the one at which the participant reached us.
+    pub local: SocketAddr,
+    /// Where to.
+    pub destination: SocketAddr,
+    /// What.
+    pub datagram: Bytes,
+}
+
+/// Something that happened to a transport.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A connectivity check with valid integrity came by this 4-tuple: it belongs to this transport until [`Event::SourceExpired`].
+    SourceValidated {
+        /// Our address.
+        local: SocketAddr,
+        /// The participant's address.
+        source: SocketAddr,
+    },
+    /// This 4-tuple no longer belongs to this transport: its consent ran out, or a newer source took its place.
+    SourceExpired {
+        /// Our address.
+        local: SocketAddr,
+        /// The participant's address.
+        source: SocketAddr,
+    },
+    /// What we send goes this way from here on: the participant nominated it (RFC 8445 §7.3.1.5), or the way before expired.
+    PathChanged {
+        /// Our address.
+        local: SocketAddr,
+        /// The participant's address.
+        source: SocketAddr,
+    },
+    /// The handshake is done: media may flow both ways. Once in a transport's life.
+    Connected,
+    /// A media packet arrived. Probes without payload are reported to the publisher's estimator and not handed up.
+    Rtp(IncomingRtp),
+    /// Feedback and sender reports arrived: all items of one datagram, in order.
+    Rtcp(Vec<RtcpItem>),
+    /// The transport is finished; it takes and gives nothing any more. Always the last event.
+    Closed(CloseReason),
+}
+
+/// A media packet as the router sees it: decrypted, identified, and if it came as a retransmission restored to its original number, SSRC and
+/// payload type.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IncomingRtp {
+    /// The section it belongs to.
+    pub mid: Mid,
+    /// The encoding it belongs to; `None` when the section sends a single one.
+    pub rid: Option<Rid>,
+    /// The packet.
+    pub packet: RtpPacket,
+    /// True if it came as a retransmission. Never a duplicate: what arrived before is dropped.
+    pub repaired: bool,
+    /// Its codec, by payload type.
+    pub codec: Codec,
+    /// When its datagram arrived.
+    pub arrival: Timestamp,
+}
+
+/// Why a transport is finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// `close` was called.
+    Local,
+    /// The participant closed its connection (DTLS close_notify).
+    PeerClosed,
+    /// No connectivity check came for the consent timeout (RFC 7675).
+    ConsentExpired,
+    /// Media could not flow within the handshake timeout.
+    HandshakeTimeout,
+    /// The certificate in the handshake is not the one the offer announced (RFC 8122 §5): somebody in between, or a broken client.
+    FingerprintMismatch,
+    /// The client offers no SRTP protection profile that we have (RFC 5764 §4.1.2).
+    NoCommonSrtpProfile,
+    /// Keys could not be taken from a completed handshake.
+    KeyExport,
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Local => "closed by us",
+            Self::PeerClosed => "closed by the participant",
+            Self::ConsentExpired => "connectivity checks stopped",
+            Self::HandshakeTimeout => "no connection within the time allowed",
+            Self::FingerprintMismatch => "certificate does not match the fingerprint in the offer",
+            Self::NoCommonSrtpProfile => "no common SRTP protection profile",
+            Self::KeyExport => "no media keys from the handshake",
+        })
+    }
+}

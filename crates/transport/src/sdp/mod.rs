@@ -1,0 +1,23 @@
+//! Session descriptions: what a client offers, and what we answer (RFC 8866, RFC 8829, RFC 9143).
+
+mod error;
+
+pub use error::OfferError;
+
+use packet::ExtensionIds;
+
+use crate::section::Section;
+
+/// The result of an offer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The answer for the client.
+    pub sdp: String,
+    /// All sections, in the order of the offer: the whole current state, not the difference.
+    pub sections: Vec<Section>,
+    /// The header extensions in both directions. One table for the transport: under BUNDLE an id means the same everywhere (RFC 9143 §7.1.1).
+    pub extensions: ExtensionIds,
+    /// The client restarted ICE (RFC 8445 §9): [`crate::Transport::ufrag`] has changed. Checks by the old one are answered until the new
+    /// one is used.
+    pub ice_restarted: bool,
+}

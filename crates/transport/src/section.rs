@@ -1,0 +1,74 @@
+//! What an offer and its answer agreed on, one media section at a time. Owns the description the router is configured with; the SDP it
+//! comes from stays in `sdp`.
+
+use packet::{Codec, MediaKind, Mid, Rid};
+
+/// One media section after an answer, in the order of the offer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Section {
+    /// The client sends: a publication.
+    Sending(SendingSection),
+    /// The client receives: a slot that publications are mapped to.
+    Slot(SlotSection),
+    /// Nothing flows: the client stopped it, or we share no codec with it.
+    Rejected {
+        /// Its identification.
+        mid: Mid,
+    },
+}
+
+impl Section {
+    /// The section's identification.
+    pub fn mid(&self) -> Mid {
+        match self {
+            Self::Sending(section) => section.mid,
+            Self::Slot(section) => section.mid,
+            Self::Rejected { mid } => *mid,
+        }
+    }
+}
+
+/// A section in which the client sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SendingSection {
+    /// Its identification.
+    pub mid: Mid,
+    /// Audio or video.
+    pub kind: MediaKind,
+    /// False while the client has paused it (`a=inactive`).
+    pub active: bool,
+    /// The one codec we asked for.
+    pub codec: NegotiatedCodec,
+    /// The simulcast encodings in the order of the offer; empty for a single encoding without RID.
+    pub rids: Vec<Rid>,
+}
+
+/// A section in which the client receives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlotSection {
+    /// Its identification.
+    pub mid: Mid,
+    /// Audio or video.
+    pub kind: MediaKind,
+    /// False while the client has paused it (`a=inactive`).
+    pub active: bool,
+    /// What may be forwarded here, by the payload types of this section; the preferred one first.
+    pub codecs: Vec<NegotiatedCodec>,
+    /// The SSRC of everything sent here, for the slot's life.
+    pub ssrc: u32,
+    /// The SSRC of its retransmissions, for the slot's life; none for audio and for clients without RTX.
+    pub rtx_ssrc: Option<u32>,
+}
+
+/// A codec under the payload types of one section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NegotiatedCodec {
+    /// Which codec.
+    pub codec: Codec,
+    /// Its payload type here, 0 to 127.
+    pub payload_type: u8,
+    /// The payload type of its retransmissions (RFC 4588 §8.1), if negotiated.
+    pub rtx_payload_type: Option<u8>,
+    /// Format parameters as offered, without the payload type; empty if there are none.
+    pub fmtp: String,
+}
