@@ -1,0 +1,1 @@
+//! Feedback as tables, as round trips, and as noise.
