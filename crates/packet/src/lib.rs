@@ -31,3 +31,6 @@ pub use header::OutgoingHeader;
 pub use ids::{Mid, Rid};
 pub use rtcp::{ReportBlock, RtcpBatch, RtcpItem, TransportFeedback, parse_rtcp, write_rtcp};
 pub use rtp_packet::{RtpError, RtpPacket};
+
+#[cfg(test)]
+mod tests;

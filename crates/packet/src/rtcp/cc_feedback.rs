@@ -136,8 +136,7 @@ pub(super) fn close_packet(start: usize, out: &mut Vec<u8>) {
     debug_assert!(out.len() >= start + HEADER, "a packet has a header");
     let missing = (out.len() - start).next_multiple_of(4) - (out.len() - start);
     if missing > 0 {
-        // The draft pads to a word without counting it as RTCP padding would (which comes in whole words): browsers send
-        // the P bit and a count in the last byte, and a parser that knows how many deltas to read needs neither.
+        // As browsers do it: announced, and counted in the last byte.
         out[start] |= 0x20;
         out.extend(std::iter::repeat_n(0, missing - 1));
         out.push(missing as u8);

@@ -2,7 +2,7 @@
 //!
 //! Owns the walk over a compound or reduced-size datagram, within bounds, and writing one. The packets themselves are read
 //! and written by the `rtcp` crate, with three exceptions that are read from bytes here: transport-wide feedback
-//! ([`transport_feedback`]), congestion control feedback ([`cc_feedback`]), and receiver estimates ([`remb`]), because of
+//! ([`transport_feedback`]), congestion control feedback ([`cc_feedback`]), and receiver estimates (REMB), because of
 //! what their formats allow a hostile or careless sender to say. Padding is taken off before a packet is read, as most
 //! parsers would take it for entries.
 //!

@@ -4,7 +4,6 @@
 
 use bytes::Buf;
 use rtc_shared::marshal::Unmarshal;
-use rtcp::goodbye::Goodbye;
 use rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
 use rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtcp::receiver_report::ReceiverReport;
@@ -92,8 +91,9 @@ fn parse_packet(packet: &[u8], budget: &mut Budget, items: &mut Vec<RtcpItem>) -
             items.push(RtcpItem::ReceiverReport { ssrc: report.ssrc, reports: blocks(&report.reports) });
         }
         (kind::BYE, _) => {
-            let bye: Goodbye = read(header, body)?;
-            items.push(RtcpItem::Bye { ssrcs: bye.sources.into() });
+            // RFC 3550 §6.6: the streams, and perhaps a reason in words, which nobody reads.
+            let ssrcs = body.get(..4 * usize::from(header[0] & 0x1f))?.as_chunks::<4>().0;
+            items.push(RtcpItem::Bye { ssrcs: ssrcs.iter().map(|ssrc| u32::from_be_bytes(*ssrc)).collect() });
         }
         (kind::TRANSPORT_FEEDBACK, format::NACK) => items.push(nack(&read(header, body)?)),
         (kind::TRANSPORT_FEEDBACK, format::TRANSPORT_WIDE) => {
@@ -122,8 +122,8 @@ fn parse_packet(packet: &[u8], budget: &mut Budget, items: &mut Vec<RtcpItem>) -
     Some(())
 }
 
-/// Takes the padding off. RFC 3550 §6.4.1: its last byte counts it, in whole words. The `rtcp` crate pads a BYE with
-/// what is missing to a word; that is left to its parser.
+/// Takes the padding off; its last byte counts it. RFC 3550 §6.4.1 has it in whole words, but what is missing to a word
+/// is padded likewise: by browsers in transport-wide feedback, by the `rtcp` crate in a BYE.
 fn without_padding(flags: u8, body: &[u8]) -> Option<&[u8]> {
     if flags & 0x20 == 0 {
         return Some(body);
@@ -132,7 +132,7 @@ fn without_padding(flags: u8, body: &[u8]) -> Option<&[u8]> {
     if count == 0 || count > body.len() {
         return None;
     }
-    Some(if count % 4 == 0 { &body[..body.len() - count] } else { body })
+    Some(&body[..body.len() - count])
 }
 
 /// Reads a packet by the `rtcp` crate: under a header that announces what is left after the padding.

@@ -7,7 +7,8 @@ const SPS_720P: [u8; 8] = [0x42, 0xc0, 0x1f, 0xf4, 2, 0x80, 0x2d, 0xc8];
 
 #[test]
 fn reads_sizes() {
-    let cases: [(&[u8], Option<(u16, u16)>, &str); 9] = [
+    type Size = Option<(u16, u16)>;
+    let cases: [(&[u8], Size, &str); 9] = [
         (&SPS_720P, Some((1280, 720)), "baseline"),
         (
             &[0x42, 0xc0, 0x1f, 0xda, 2, 0x80, 0xbf, 0xe5, 0x40],
