@@ -1,0 +1,312 @@
+//! Loss: how much there is, and whether it answers to our rate.
+//!
+//! Owns the loss windows and the test that tells loss of the path (a radio, a bad cable: the same at every rate) from
+//! loss of the rate (a policer or a buffer too short to show as delay: gone below its limit). Leaves loss that comes
+//! with a queue to the controller: there the queue says all.
+//!
+//! The test cuts the rate below what is *delivered* and watches. A policer of rate R that gets S passes R of it, so
+//! below R its loss is zero: however deep the loss was, the two hypotheses predict values far apart. A cut by a fixed
+//! part would not do: from 50 % loss a cut by 12 % leaves a policer at 43 %, which passes for indifference. Loss that
+//! comes in bursts needs a longer look than loss that does not, so the watch ends when the count of *bursts* seen
+//! settles the question, not after a fixed time.
+
+use units::Timestamp;
+
+use crate::Reason;
+
+/// Width of a bucket, µs of send time.
+const BUCKET: i64 = 50_000;
+const BUCKETS: usize = 64;
+/// The two windows, µs.
+const SHORT: i64 = 600_000;
+const LONG: i64 = 3_000_000;
+/// Fewer packets than this are not a ratio.
+const ENOUGH: u32 = 15;
+
+/// What a window of sent packets came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct LossWindow {
+    /// Packets whose fate is known.
+    pub(crate) packets: u32,
+    /// Lost ones.
+    pub(crate) lost: u32,
+    /// Runs of lost ones.
+    pub(crate) bursts: u32,
+}
+
+impl LossWindow {
+    /// Lost part, or `None` when there are too few packets to say.
+    pub(crate) fn ratio(self) -> Option<f64> {
+        (self.packets >= ENOUGH).then(|| f64::from(self.lost) / f64::from(self.packets))
+    }
+
+    /// Mean length of a run.
+    fn burst_length(self) -> f64 {
+        f64::from(self.lost.max(1)) / f64::from(self.bursts.max(1))
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Bucket {
+    slot: i64,
+    received: u16,
+    lost: u16,
+    bursts: u16,
+}
+
+/// Counts of packets by send time, so that a packet that turns up late is taken from where it was counted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LossMeter {
+    buckets: Vec<Bucket>,
+    newest: Option<i64>,
+}
+
+impl LossMeter {
+    pub(crate) fn on_received(&mut self, sent: Timestamp) {
+        if let Some(bucket) = self.bucket(sent) {
+            bucket.received = bucket.received.saturating_add(1);
+        }
+    }
+
+    /// `after_loss`: the packet before it was lost as well.
+    pub(crate) fn on_lost(&mut self, sent: Timestamp, after_loss: bool) {
+        if let Some(bucket) = self.bucket(sent) {
+            bucket.lost = bucket.lost.saturating_add(1);
+            bucket.bursts = bucket.bursts.saturating_add(u16::from(!after_loss));
+        }
+    }
+
+    /// It was counted lost and arrived after all.
+    pub(crate) fn on_recovered(&mut self, sent: Timestamp) {
+        if let Some(bucket) = self.bucket(sent) {
+            bucket.lost = bucket.lost.saturating_sub(1);
+            bucket.bursts = bucket.bursts.min(bucket.lost);
+            bucket.received = bucket.received.saturating_add(1);
+        }
+    }
+
+    /// The last `span` µs of sending that were reported on.
+    pub(crate) fn recent(&self, span: i64) -> LossWindow {
+        self.newest.map_or_else(LossWindow::default, |newest| self.from(newest - span))
+    }
+
+    /// What was sent from `start` on, µs, as far as it was reported on.
+    fn from(&self, start: i64) -> LossWindow {
+        let mut window = LossWindow::default();
+        let Some(newest) = self.newest else { return window };
+        let last = newest.div_euclid(BUCKET);
+        for slot in (start.div_euclid(BUCKET) + 1).max(last - BUCKETS as i64 + 1)..=last {
+            let bucket = self.buckets[slot.rem_euclid(BUCKETS as i64) as usize];
+            if bucket.slot == slot {
+                window.packets += u32::from(bucket.received) + u32::from(bucket.lost);
+                window.lost += u32::from(bucket.lost);
+                window.bursts += u32::from(bucket.bursts);
+            }
+        }
+        window
+    }
+
+    fn bucket(&mut self, sent: Timestamp) -> Option<&mut Bucket> {
+        if self.buckets.is_empty() {
+            self.buckets = vec![Bucket { slot: i64::MIN, ..Bucket::default() }; BUCKETS];
+        }
+        let time = micros(sent);
+        self.newest = Some(self.newest.map_or(time, |newest| newest.max(time)));
+        let slot = time.div_euclid(BUCKET);
+        let bucket = &mut self.buckets[slot.rem_euclid(BUCKETS as i64) as usize];
+        if bucket.slot < slot {
+            *bucket = Bucket { slot, ..Bucket::default() };
+        }
+        (bucket.slot == slot).then_some(bucket)
+    }
+}
+
+fn micros(at: Timestamp) -> i64 {
+    i64::try_from(at.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// What the test wants done.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum LossAction {
+    /// Nothing.
+    None,
+    /// Set the target to this, bit/s, and hold it.
+    Set(f64, Reason),
+    /// Set the target to this and remember this ceiling, bit/s.
+    Limit { target: f64, ceiling: f64 },
+}
+
+/// What the controller knows when the test asks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LossInput {
+    pub(crate) now: Timestamp,
+    pub(crate) dt: f64,
+    pub(crate) target: f64,
+    /// Delivered over the last half second, bit/s.
+    pub(crate) delivered: Option<f64>,
+    /// The queue is over its threshold: loss adds nothing to that.
+    pub(crate) queued: bool,
+    /// The queue is next to nothing.
+    pub(crate) empty: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Watch {
+    since: Timestamp,
+    /// Loss before the cut, as the path's hypothesis expects it after the cut.
+    before: LossWindow,
+    loss: f64,
+    target: f64,
+    delivered: f64,
+    /// The cut, as a factor.
+    cut: f64,
+}
+
+/// A limit that drops what is over it.
+#[derive(Clone, Copy, Debug)]
+struct Limit {
+    rate: f64,
+    seen: Timestamp,
+}
+
+/// The reduce-and-watch test.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LossTest {
+    inherent: f64,
+    watch: Option<Watch>,
+    limit: Option<Limit>,
+    /// A limit was believed and turned out not to be one: do not fall for the same again so soon.
+    disproved: Option<Timestamp>,
+}
+
+impl LossTest {
+    /// Loss this far over the path's own starts a test.
+    const ALARM: f64 = 0.05;
+    /// And this far starts a cut near a limit that is known.
+    const ALARM_AT_LIMIT: f64 = 0.015;
+    /// More than this is nobody's radio.
+    const INHERENT_MAX: f64 = 0.4;
+    /// What was in the pacer at the cut leaves meanwhile, s.
+    const SETTLE: f64 = 0.1;
+    /// Longest watch, s.
+    const WATCH_MAX: f64 = 2.5;
+    /// A limit that was not met for so long is forgotten, s.
+    const LIMIT_AGE: f64 = 30.0;
+    /// After an error, no limit is believed for so long, s, unless it takes this much.
+    const DISPROVED_FOR: f64 = 15.0;
+
+    /// The part that is lost whatever we do.
+    pub(crate) fn inherent(&self) -> f64 {
+        self.inherent
+    }
+
+    /// A test runs: nobody else may move the rate upwards.
+    pub(crate) fn is_watching(&self) -> bool {
+        self.watch.is_some()
+    }
+
+    /// The rate of a limit that drops what is over it, bit/s, if one is known.
+    pub(crate) fn limit(&self) -> Option<f64> {
+        self.limit.map(|limit| limit.rate)
+    }
+
+    /// Once per report.
+    pub(crate) fn step(&mut self, meter: &LossMeter, input: &LossInput) -> LossAction {
+        self.relax(meter, input);
+        if let Some(watch) = self.watch {
+            return self.judge(meter, input, watch);
+        }
+        let short = meter.recent(SHORT);
+        let Some(loss) = short.ratio() else { return LossAction::None };
+        if input.queued {
+            return LossAction::None;
+        }
+        if let Some(limit) = self.limit {
+            return self.at_limit(input, limit, loss, short);
+        }
+        if loss <= self.inherent + Self::ALARM || short.bursts < 2 {
+            return LossAction::None;
+        }
+        self.begin(meter, input, loss)
+    }
+
+    fn begin(&mut self, meter: &LossMeter, input: &LossInput, loss: f64) -> LossAction {
+        let before = meter.recent(LONG);
+        // An alarm fires on the highest of many looks: what to expect afterwards is nearer to the long run.
+        let expected = before.ratio().map_or(loss, |long| long.clamp(loss / 2.0, loss));
+        let cut = (0.97 * (1.0 - loss)).clamp(0.45, 0.88);
+        let delivered = input.delivered.unwrap_or(input.target * (1.0 - loss));
+        self.watch =
+            Some(Watch { since: input.now, before, loss: expected, target: input.target, delivered, cut });
+        LossAction::Set(input.target * cut, Reason::LossTest)
+    }
+
+    fn judge(&mut self, meter: &LossMeter, input: &LossInput, watch: Watch) -> LossAction {
+        let elapsed = (input.now - watch.since).as_secs_f64();
+        let after = meter.from(micros(watch.since) + (Self::SETTLE * 1e6) as i64);
+        let (Some(loss), true) = (after.ratio(), after.packets >= 2 * ENOUGH) else {
+            if elapsed > 2.0 * Self::WATCH_MAX {
+                self.watch = None;
+            }
+            return LossAction::None;
+        };
+        // Loss of the rate: what exceeded the limit is gone now, or less of it is left.
+        let of_rate = (1.0 - (1.0 - watch.loss) / watch.cut).max(0.0);
+        let middle = 0.5 * (watch.loss + of_rate);
+        let burst = watch.before.burst_length().max(after.burst_length());
+        let spread = (middle * burst / f64::from(after.packets)).sqrt();
+        if (loss - middle).abs() < 1.5 * spread && elapsed < Self::WATCH_MAX {
+            return LossAction::None;
+        }
+        self.watch = None;
+        let recently_wrong =
+            self.disproved.is_some_and(|at| (input.now - at).as_secs_f64() < Self::DISPROVED_FOR);
+        if loss > middle || recently_wrong {
+            let known = if recently_wrong { watch.loss } else { loss };
+            self.inherent = self.inherent.max(0.9 * known).min(Self::INHERENT_MAX);
+            return LossAction::Set(0.97 * watch.target, Reason::LossOfPath);
+        }
+        let rate = watch.delivered.min(watch.target);
+        self.limit = Some(Limit { rate, seen: input.now });
+        LossAction::Limit { target: (0.97 * rate).min(watch.target), ceiling: rate }
+    }
+
+    /// Near a known limit the first drops say enough; far below it, they say that it was none.
+    fn at_limit(&mut self, input: &LossInput, limit: Limit, loss: f64, short: LossWindow) -> LossAction {
+        let age = (input.now - limit.seen).as_secs_f64();
+        if age > Self::LIMIT_AGE || input.target > 1.3 * limit.rate {
+            self.limit = None;
+            return LossAction::None;
+        }
+        if loss <= self.inherent + Self::ALARM_AT_LIMIT || short.bursts < 2 || age < 1.0 {
+            return LossAction::None;
+        }
+        let delivered = input.delivered.unwrap_or(input.target);
+        if input.target < 0.93 * limit.rate && delivered < 0.93 * limit.rate {
+            self.limit = None;
+            self.disproved = Some(input.now);
+            self.inherent = self.inherent.max(0.8 * loss).min(Self::INHERENT_MAX);
+            return LossAction::Set(limit.rate, Reason::LossOfPath);
+        }
+        let rate = 0.7 * limit.rate + 0.3 * delivered.min(input.target);
+        self.limit = Some(Limit { rate, seen: input.now });
+        LossAction::Limit { target: input.target.min(0.96 * rate), ceiling: rate }
+    }
+
+    /// What is always lost is learnt slowly and forgotten fast.
+    fn relax(&mut self, meter: &LossMeter, input: &LossInput) {
+        let Some(long) = meter.recent(LONG).ratio() else { return };
+        if self.watch.is_some() {
+            return;
+        }
+        if long < self.inherent {
+            self.inherent += (long - self.inherent) * input.dt.min(1.0);
+        } else if input.empty && self.limit.is_none() {
+            self.inherent += (long.min(Self::INHERENT_MAX) - self.inherent) * (0.2 * input.dt).min(1.0);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "loss_tests.rs"]
+mod tests;
