@@ -16,7 +16,7 @@ use crate::queue::{OwnBurst, Queue};
 use crate::rate::{Rate, Signals};
 use crate::rtt::Rtt;
 use crate::slope::Slope;
-use crate::{Config, DemandRates, Estimate, Feedback, PacketKind, Probe, Reason, SentPacket, State, window};
+use crate::{Config, DemandRates, Estimate, Feedback, Insight, PacketKind, Probe, Reason, SentPacket, State, window};
 
 /// Pacing over the target: a frame leaves in less time than it lasts. While draining there is no hurry.
 const PACING: f64 = 1.4;
@@ -31,6 +31,8 @@ const PACKET: f64 = 1_200.0;
 /// Slow links: how much of one packet's time the gate allows, and at most, ms.
 const PACKET_TIMES: f64 = 1.25;
 const GATE_MAX: f64 = 60.0;
+/// A queue that stops the climb is not yet congestion: this lies between, ms.
+const GATE_TO_THRESHOLD: f64 = 3.0;
 /// Silence is an outage after this, the feedback interval and the round trip.
 const OUTAGE: Duration = Duration::from_millis(350);
 /// What is published of the target meanwhile.
@@ -283,6 +285,22 @@ impl Estimator {
         self.history.in_flight()
     }
 
+    /// What the estimate rests on.
+    pub fn insight(&self) -> Insight {
+        let millis = |ms: f64| Duration::from_secs_f64(ms / 1_000.0);
+        let threshold = self.queue.threshold().max(self.gate() + GATE_TO_THRESHOLD) + self.explained;
+        Insight {
+            queue: millis(self.queue.current().unwrap_or(0.0)),
+            threshold: millis(threshold),
+            rtt: self.rtt.smoothed(),
+            acked: self.acked.recent(300_000).map(Bitrate::from_f64),
+            loss: self.loss.recent(600_000).ratio().unwrap_or(0.0),
+            inherent_loss: self.test.inherent(),
+            ceiling: self.rate.ceiling(),
+            application_limited: self.is_limited(self.now),
+        }
+    }
+
     fn state(&self, state: State) -> State {
         match state {
             _ if self.outage => State::Outage,
@@ -413,7 +431,7 @@ impl Estimator {
             now,
             dt,
             queue,
-            threshold: self.queue.threshold().max(self.gate() + 3.0) + self.explained + noise,
+            threshold: self.queue.threshold().max(self.gate() + GATE_TO_THRESHOLD) + self.explained + noise,
             gate: self.gate(),
             usage: self.slope.usage(),
             acked: [

@@ -168,6 +168,10 @@ impl Rate {
         self.capacity
     }
 
+    pub(crate) fn ceiling(&self) -> Option<Bitrate> {
+        self.ceiling.map(Bitrate::from_f64)
+    }
+
     pub(crate) fn state(&self) -> State {
         match self.phase {
             Phase::Climb if self.climbing => State::Increase,

@@ -246,3 +246,24 @@ pub struct Estimate {
     /// The capacity as last measured under load, if ever.
     pub capacity: Option<Capacity>,
 }
+
+/// What the estimator sees of the path, for logs and plots. Decisions are in [`Estimate`]; this is why.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Insight {
+    /// The queue above the path's own delay.
+    pub queue: Duration,
+    /// Above this the queue counts as congestion.
+    pub threshold: Duration,
+    /// Smoothed round-trip time.
+    pub rtt: Duration,
+    /// What arrived lately.
+    pub acked: Option<Bitrate>,
+    /// Part of the packets of the last 600 ms that were lost, and the part that is lost at any rate.
+    pub loss: f64,
+    /// Of the path, whatever is sent.
+    pub inherent_loss: f64,
+    /// Where the climb turns careful: the capacity at the last congestion.
+    pub ceiling: Option<Bitrate>,
+    /// Media does not use what the target allows.
+    pub application_limited: bool,
+}
