@@ -24,7 +24,9 @@ impl Schedule {
     /// From (seconds, Mbit/s) pairs, the notation of the case tables.
     pub fn mbps(steps: &[(f64, f64)]) -> Self {
         // Table values are small positive decimals: rounding gives the exact integers that are meant.
-        Self::new(steps.iter().map(|(s, mbps)| ((s * 1e6).round() as u64, (mbps * 1e6).round() as u64)).collect())
+        Self::new(
+            steps.iter().map(|(s, mbps)| ((s * 1e6).round() as u64, (mbps * 1e6).round() as u64)).collect(),
+        )
     }
 
     /// From (instant, value) steps in order of time. The first step holds from the beginning, whatever its instant.
@@ -78,6 +80,11 @@ impl Opportunities {
         (period > 0 && times.is_sorted()).then(|| Self { times: times.into(), period })
     }
 
+    /// After this the trace begins again.
+    pub fn period(&self) -> Micros {
+        self.period
+    }
+
     /// The instant of opportunity number `n`.
     pub fn at(&self, n: u64) -> Micros {
         let len = self.times.len() as u64;
@@ -128,7 +135,9 @@ impl Capacity {
     pub fn bits_per_step(&self, step: Micros, duration: Micros) -> Vec<f64> {
         let steps = duration.div_ceil(step);
         match self {
-            Self::Rate(rate) => (0..steps).map(|i| rate.integral(i * step, (i + 1) * step) as f64 / 1e6).collect(),
+            Self::Rate(rate) => {
+                (0..steps).map(|i| rate.integral(i * step, (i + 1) * step) as f64 / 1e6).collect()
+            }
             Self::Trace(trace) => (0..steps)
                 .map(|i| trace.first_from((i + 1) * step) - trace.first_from(i * step))
                 .map(|n| (n * OPPORTUNITY_BYTES * 8) as f64)

@@ -107,7 +107,8 @@ impl FlowSpec {
 
     /// Whether its application is on at `now`.
     pub fn is_active(&self, now: Micros) -> bool {
-        (self.start..self.stop).contains(&now) && !self.pauses.iter().any(|(from, to)| (*from..*to).contains(&now))
+        (self.start..self.stop).contains(&now)
+            && !self.pauses.iter().any(|(from, to)| (*from..*to).contains(&now))
     }
 
     /// The source of a media flow.
@@ -146,8 +147,8 @@ pub struct Case {
     pub available: Option<Capacity>,
     /// Changes of conditions: oscillation is not counted for 10 s after each.
     pub steps: Vec<Micros>,
-    /// Falls of capacity to measure the reaction to.
-    pub falls: Vec<Micros>,
+    /// Falls of capacity to measure the reaction to: index into `scored`, and when.
+    pub falls: Vec<(usize, Micros)>,
     /// Whether the loss that the path has anyway is taken out of the score.
     pub forgive_loss: bool,
 }
@@ -155,7 +156,13 @@ pub struct Case {
 impl Case {
     /// A case on one bottleneck (link 0) with a way back (link 1). Its steps and falls are those of the bottleneck's
     /// schedule.
-    pub fn new(name: &str, group: Group, duration: Micros, links: Vec<LinkSpec>, flows: Vec<FlowSpec>) -> Self {
+    pub fn new(
+        name: &str,
+        group: Group,
+        duration: Micros,
+        links: Vec<LinkSpec>,
+        flows: Vec<FlowSpec>,
+    ) -> Self {
         let mut case = Self {
             name: name.to_owned(),
             group,
@@ -175,18 +182,17 @@ impl Case {
     /// Takes steps and falls from the schedules of the scored links.
     pub fn note_steps(&mut self) {
         (self.steps, self.falls) = (Vec::new(), Vec::new());
-        for link in &self.scored {
+        for (n, link) in self.scored.iter().enumerate() {
             if let Capacity::Rate(rate) = &self.links[*link].capacity {
                 for pair in rate.steps().windows(2) {
                     self.steps.push(pair[1].0);
                     if pair[1].1 < pair[0].1 {
-                        self.falls.push(pair[1].0);
+                        self.falls.push((n, pair[1].0));
                     }
                 }
             }
         }
         self.steps.sort_unstable();
-        self.falls.sort_unstable();
     }
 
     /// Bits that the flows could have in each step of `step`, all scored links together.

@@ -4,8 +4,7 @@
 use std::fmt;
 
 use estimator::{
-    Config, DemandRates, Estimate, Estimator, Feedback, PacketResult, Probe, RemoteTime, SentPacket,
-    gcc::Gcc,
+    Config, DemandRates, Estimate, Estimator, Feedback, PacketResult, Probe, RemoteTime, SentPacket, gcc::Gcc,
 };
 use units::{Bitrate, DataSize, Timestamp};
 
@@ -134,6 +133,7 @@ impl ReceiverClock {
 
 /// Cuts an arrival time down to a resolution, as the wire format does.
 pub fn quantised(result: PacketResult, resolution: i64) -> PacketResult {
-    let cut = |time: RemoteTime| RemoteTime::from_micros(time.as_micros().div_euclid(resolution) * resolution);
+    let cut =
+        |time: RemoteTime| RemoteTime::from_micros(time.as_micros().div_euclid(resolution) * resolution);
     PacketResult { arrival: result.arrival.map(cut), ..result }
 }

@@ -189,7 +189,9 @@ impl Link {
         match (self.spec.limit, &self.spec.capacity) {
             (Limit::Bytes(bytes), _) => bytes,
             // One packet always has a place: a link that is down still holds what it was about to send.
-            (Limit::Time(time), Capacity::Rate(rate)) => (rate.at(now) * time / (8 * SECOND)).max(OPPORTUNITY_BYTES),
+            (Limit::Time(time), Capacity::Rate(rate)) => {
+                (rate.at(now) * time / (8 * SECOND)).max(OPPORTUNITY_BYTES)
+            }
             (Limit::Time(time), Capacity::Trace(trace)) => trace.mean_bps() * time / (8 * SECOND),
         }
     }

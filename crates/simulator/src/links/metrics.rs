@@ -100,7 +100,7 @@ pub fn judge(case: &Case, record: &Record) -> Metrics {
             let switches: u32 = media.iter().map(|i| record.flows[*i].switches).sum();
             f64::from(switches) * 60e6 / case.duration as f64
         }),
-        freeze: share(record.queue.iter().map(|queue| *queue > 300 * MILLI)),
+        freeze: share(record.worst_queue().map(|queue| queue > 300 * MILLI)),
         padding: sum(&media, |i| record.flows[i].padding.iter().sum()) * 8.0 / capacity.total_bits().max(1.0),
         own_kbps: has_tcp.then(|| {
             sum(&media, |i| bytes_from(&record.flows[i].media, case.duration.saturating_sub(FINAL))) * 8.0
@@ -156,18 +156,27 @@ pub fn mean(runs: &[Metrics]) -> Metrics {
 /// Capacity of the scored links, smoothed.
 pub struct Available {
     /// Bits per second, by link and step.
+    raw: Vec<Vec<f64>>,
     smoothed: Vec<Vec<f64>>,
 }
 
 impl Available {
     /// Of `case`.
     pub fn new(case: &Case) -> Self {
-        Self { smoothed: case.capacity_bits(STEP).iter().map(|bits| smooth(bits)).collect() }
+        let per_second = (SECOND / STEP) as f64;
+        let rates = |bits: Vec<f64>| bits.into_iter().map(|bits| bits * per_second).collect();
+        let raw: Vec<Vec<f64>> = case.capacity_bits(STEP).into_iter().map(rates).collect();
+        Self { smoothed: raw.iter().map(|rates| smooth(rates)).collect(), raw }
     }
 
     /// Bits per second at `step` on scored link number `link`.
     pub fn at(&self, link: usize, step: usize) -> f64 {
         self.smoothed[link].get(step).copied().unwrap_or(0.0)
+    }
+
+    /// The same of this step alone.
+    fn raw_at(&self, link: usize, step: usize) -> f64 {
+        self.raw[link].get(step).copied().unwrap_or(0.0)
     }
 
     /// The first link's rates, for plots.
@@ -180,12 +189,12 @@ impl Available {
     }
 }
 
-/// Rates over ±1 s from bits per step.
-fn smooth(bits: &[f64]) -> Vec<f64> {
-    (0..bits.len())
+/// Means over ±1 s.
+fn smooth(rates: &[f64]) -> Vec<f64> {
+    (0..rates.len())
         .map(|i| {
-            let window = &bits[i.saturating_sub(SMOOTHING)..(i + SMOOTHING + 1).min(bits.len())];
-            window.iter().sum::<f64>() / window.len() as f64 * (SECOND / STEP) as f64
+            let window = &rates[i.saturating_sub(SMOOTHING)..(i + SMOOTHING + 1).min(rates.len())];
+            window.iter().sum::<f64>() / window.len() as f64
         })
         .collect()
 }
@@ -230,7 +239,7 @@ fn utilisation(case: &Case, record: &Record, capacity: &Available, has_tcp: bool
     for (n, link) in case.scored.iter().enumerate() {
         let on_link = |i: &usize| case.flows[*i].forward.contains(link);
         let flows: Vec<usize> = (0..case.flows.len()).filter(on_link).collect();
-        for step in 0..record.queue.len() {
+        for step in 0..record.steps() {
             let limit = |i: &usize| match case.flows[*i].source() {
                 Some(source) if record.flows[*i].active[step] => source.max() as f64,
                 _ => 0.0,
@@ -248,10 +257,9 @@ fn t90(case: &Case, record: &Record, capacity: &Available, flow: usize) -> Optio
     let link = case.scored.iter().position(|link| spec.forward.contains(link))?;
     let max = spec.source()?.max() as f64;
     let first = step_of(spec.start.next_multiple_of(STEP));
-    let reached = |step: &usize| {
-        record.flows[flow].target[*step] as f64 >= 0.9 * capacity.at(link, *step).min(max)
-    };
-    let step = (first..record.queue.len()).find(reached)?;
+    let reached =
+        |step: &usize| record.flows[flow].target[*step] as f64 >= 0.9 * capacity.raw_at(link, *step).min(max);
+    let step = (first..record.steps()).find(reached)?;
     Some((step - first) as f64 * (STEP / MILLI) as f64)
 }
 
@@ -259,21 +267,22 @@ fn t90(case: &Case, record: &Record, capacity: &Available, flow: usize) -> Optio
 fn reaction(case: &Case, record: &Record, capacity: &Available) -> (Option<f64>, Option<f64>) {
     let mut falls = Vec::new();
     let mut drains = Vec::new();
-    let end = record.queue.len();
-    for at in &case.falls {
+    let end = record.steps();
+    for (link, at) in &case.falls {
         let first = step_of(*at);
+        let queue = &record.queues[*link];
         // Two seconds on, the smoothed capacity is the new one.
-        let fallen = (0..case.scored.len()).map(|n| capacity.at(n, (first + 2 * SMOOTHING).min(end - 1))).sum::<f64>();
-        let fits = |step: &usize| {
-            record.flows.iter().map(|flow| flow.target[*step]).sum::<u64>() as f64 <= fallen * 1.001
-        };
-        let drained = |step: &usize| {
-            let after = &record.queue[*step..(step + STEPS_PER_SECOND + 1).min(end)];
-            after[0] < 60 * MILLI && after.iter().all(|queue| *queue < 100 * MILLI)
-        };
+        let fallen = capacity.at(*link, (first + 2 * SMOOTHING).min(end - 1));
+        let on_link = |i: &usize| case.flows[*i].forward.contains(&case.scored[*link]);
+        let flows: Vec<usize> = (0..case.flows.len()).filter(on_link).collect();
+        let fits = |step: &usize| sum(&flows, |i| record.flows[i].target[*step]) <= fallen * 1.001;
+        // The queue that the fall makes takes a moment to show.
+        let made = (first..(first + 3 * STEPS_PER_SECOND).min(end)).find(|step| queue[*step] >= 60 * MILLI);
+        let later = |step: usize| queue[(step + STEPS_PER_SECOND).min(end - 1)];
+        let drained = |step: &usize| queue[*step] < 60 * MILLI && later(*step) < 100 * MILLI;
         let millis = |step: usize| (step - first) as f64 * (STEP / MILLI) as f64;
         falls.push(millis((first..end).find(fits).unwrap_or(end)));
-        drains.push(millis((first..end).find(drained).unwrap_or(end)));
+        drains.push(made.map_or(0.0, |made| millis((made..end).find(drained).unwrap_or(end))));
     }
     let mean = |times: &[f64]| (!times.is_empty()).then(|| times.iter().sum::<f64>() / times.len() as f64);
     (mean(&falls), mean(&drains))
@@ -285,7 +294,8 @@ fn oscillation(case: &Case, record: &Record, media: &[usize]) -> f64 {
         let FlowRecord { target, active, .. } = &record.flows[*flow];
         for step in STEPS_PER_SECOND..target.len() {
             let at = step as Micros * STEP;
-            let settling = at < SETTLE_START || case.steps.iter().any(|s| (*s..s + SETTLE_STEP).contains(&at));
+            let settling =
+                at < SETTLE_START || case.steps.iter().any(|s| (*s..s + SETTLE_STEP).contains(&at));
             if !settling && active[step] && active[step - STEPS_PER_SECOND] {
                 moved += target[step].abs_diff(target[step - STEPS_PER_SECOND]) as f64;
                 level += target[step] as f64;
@@ -314,10 +324,9 @@ struct Ladder {
 fn ladder(case: &Case, record: &Record, capacity: &Available, media: &[usize]) -> Ladder {
     let (mut got, mut possible) = (0.0, 0.0);
     let (mut on_best, mut above, mut n) = (0u32, 0u32, 0u32);
-    for step in 0..record.queue.len() {
-        let sharing = |i: &usize| {
-            record.flows[*i].active[step] && !matches!(case.flows[*i].kind, FlowKind::Cross(_))
-        };
+    for step in 0..record.steps() {
+        let sharing =
+            |i: &usize| record.flows[*i].active[step] && !matches!(case.flows[*i].kind, FlowKind::Cross(_));
         let active = (0..case.flows.len()).filter(sharing).count().max(1);
         for flow in media.iter().filter(|i| record.flows[**i].active[step]) {
             let Some(super::source::SourceSpec::Layers(rates)) = case.flows[*flow].source() else { continue };

@@ -20,6 +20,7 @@ pub mod sender;
 pub mod source;
 pub mod suite;
 pub mod tcp;
+pub mod trace;
 pub mod world;
 
 pub use case::{Case, Group};

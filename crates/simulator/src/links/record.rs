@@ -32,8 +32,8 @@ pub struct FlowRecord {
 pub struct Record {
     /// By flow.
     pub flows: Vec<FlowRecord>,
-    /// Age of the oldest packet in the scored queues, per step.
-    pub queue: Vec<Micros>,
+    /// Age of the oldest packet in each scored queue, per link and step.
+    pub queues: Vec<Vec<Micros>>,
     /// Time in queues of each delivered video packet.
     pub queued: Vec<u32>,
     /// The same plus the wait in the sender.
@@ -49,8 +49,8 @@ pub struct Record {
 }
 
 impl Record {
-    /// Room for `flows` flows over `duration`.
-    pub fn new(flows: usize, duration: Micros) -> Self {
+    /// Room for `flows` flows and `links` scored links over `duration`.
+    pub fn new(flows: usize, links: usize, duration: Micros) -> Self {
         let steps = usize::try_from(duration.div_ceil(STEP)).unwrap_or(0);
         let flow = FlowRecord {
             active: vec![false; steps],
@@ -61,15 +61,33 @@ impl Record {
             tcp: vec![0; steps],
             switches: 0,
         };
-        Self { flows: vec![flow; flows], queue: vec![0; steps], ..Self::default() }
+        Self { flows: vec![flow; flows], queues: vec![vec![0; steps]; links], ..Self::default() }
+    }
+
+    /// How many steps the run has.
+    pub fn steps(&self) -> usize {
+        self.flows.first().map_or(0, |flow| flow.target.len())
+    }
+
+    /// The longest of the scored queues at each step.
+    pub fn worst_queue(&self) -> impl Iterator<Item = Micros> {
+        (0..self.steps()).map(|step| self.queues.iter().map(|queue| queue[step]).max().unwrap_or(0))
     }
 
     fn step(&self, now: Micros) -> usize {
-        usize::try_from(now / STEP).unwrap_or(usize::MAX).min(self.queue.len() - 1)
+        usize::try_from(now / STEP).unwrap_or(usize::MAX).min(self.steps() - 1)
     }
 
     /// A packet of a media flow arrived.
-    pub fn on_media(&mut self, now: Micros, flow: usize, kind: PacketKind, size: u64, queued: Micros, waited: Micros) {
+    pub fn on_media(
+        &mut self,
+        now: Micros,
+        flow: usize,
+        kind: PacketKind,
+        size: u64,
+        queued: Micros,
+        waited: Micros,
+    ) {
         let step = self.step(now);
         // An hour in a queue is beyond any case.
         let short = |time: Micros| u32::try_from(time).unwrap_or(u32::MAX);

@@ -12,7 +12,8 @@ impl Rng {
     /// which draws more often does not move the draws of another.
     pub fn new(seed: u64, stream: u64) -> Self {
         // SplitMix64 turns neighbouring seeds into distant states; xorshift alone would not.
-        let mut z = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(stream.wrapping_mul(0xd1b5_4a32_d192_ed03));
+        let mut z =
+            seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(stream.wrapping_mul(0xd1b5_4a32_d192_ed03));
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         Self((z ^ (z >> 31)).max(1))

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use estimator::{ClusterId, Feedback, PacketKind, Pacer, Probe, SentPacket};
+use estimator::{ClusterId, Feedback, Pacer, PacketKind, Probe, SentPacket};
 use units::{DataSize, Timestamp};
 
 use super::controller::Controller;
@@ -86,7 +86,13 @@ pub struct Sender {
 
 impl Sender {
     /// A sender that starts at `now`. `offset` moves its timers, so that flows do not run in lock step.
-    pub fn new(now: Micros, offset: Micros, controller: Box<dyn Controller>, source: Source, audio: bool) -> Self {
+    pub fn new(
+        now: Micros,
+        offset: Micros,
+        controller: Box<dyn Controller>,
+        source: Source,
+        audio: bool,
+    ) -> Self {
         let pacer = Pacer::new(stamp(now), &controller.estimate());
         Self {
             controller,
@@ -107,6 +113,11 @@ impl Sender {
     /// What the controller says at the moment, in bits per second.
     pub fn target(&self) -> u64 {
         self.controller.estimate().target.as_bps()
+    }
+
+    /// The most that its source can use, in bits per second.
+    pub fn max(&self) -> u64 {
+        self.source.max()
     }
 
     /// The current layer of an SFU and its rate.
@@ -289,4 +300,3 @@ fn stamp(at: Micros) -> Timestamp {
 fn micros(time: Duration) -> Micros {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
-

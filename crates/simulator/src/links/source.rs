@@ -50,7 +50,7 @@ impl SourceSpec {
     pub fn controller_max(&self) -> Bitrate {
         match self {
             Self::Video { max } => Bitrate::from_bps(*max),
-            Self::Layers(_) => Bitrate::from_kbps(10_000),
+            Self::Layers(_) => Bitrate::from_kbps(100_000),
         }
     }
 }
@@ -71,6 +71,11 @@ impl Source {
     /// A source that has not started.
     pub fn new(spec: SourceSpec, rng: Rng) -> Self {
         Self { spec, rng, target: 0, layer: 0, switch: None, keyframe: true }
+    }
+
+    /// The most that it can use, in bits per second.
+    pub fn max(&self) -> u64 {
+        self.spec.max()
     }
 
     /// The current layer of an SFU and its rate.
@@ -94,7 +99,8 @@ impl Source {
                 }
             }
             SourceSpec::Layers(rates) => {
-                let affordable = |margin: f64| rates.iter().rposition(|rate| *rate as f64 * margin <= target as f64);
+                let affordable =
+                    |margin: f64| rates.iter().rposition(|rate| *rate as f64 * margin <= target as f64);
                 let up = affordable(UP_MARGIN).unwrap_or(0);
                 let down = affordable(1.0).unwrap_or(0);
                 // Between the two lies the hysteresis: stay.

@@ -88,7 +88,7 @@ impl<'a> World<'a> {
             events: EventQueue::default(),
             links: case.links.iter().enumerate().map(link).collect(),
             flows: case.flows.iter().map(|_| Flow { endpoints: None, wake_at: None }).collect(),
-            record: Record::new(case.flows.len(), case.duration),
+            record: Record::new(case.flows.len(), case.scored.len(), case.duration),
             outcome: Outcome::default(),
             outgoing: Vec::new(),
         };
@@ -127,7 +127,11 @@ impl<'a> World<'a> {
             }
             Event::Arrive(mut packet) => {
                 packet.hop += 1;
-                if packet.hop < self.route(&packet).len() { self.forward(packet) } else { self.deliver(packet) }
+                if packet.hop < self.route(&packet).len() {
+                    self.forward(packet)
+                } else {
+                    self.deliver(packet)
+                }
             }
             Event::Sample => self.sample(),
         }
@@ -196,7 +200,8 @@ impl<'a> World<'a> {
             if let Payload::Media { .. } = packet.payload {
                 self.record.sent += 1;
                 let route = &self.case.flows[index].forward;
-                self.record.expected_lost += route.iter().map(|link| self.links[*link].expected_loss(now)).sum::<f64>();
+                self.record.expected_lost +=
+                    route.iter().map(|link| self.links[*link].expected_loss(now)).sum::<f64>();
             }
             self.forward(packet);
         }
@@ -295,13 +300,15 @@ impl<'a> World<'a> {
 
     fn sample(&mut self) {
         let step = usize::try_from(self.now / STEP).unwrap_or(usize::MAX);
-        let queues = self.case.scored.iter().map(|link| self.links[*link].queue_delay(self.now));
-        self.record.queue[step] = queues.max().unwrap_or(0);
+        for (n, link) in self.case.scored.iter().enumerate() {
+            self.record.queues[n][step] = self.links[*link].queue_delay(self.now);
+        }
         for (index, flow) in self.flows.iter_mut().enumerate() {
             let record = &mut self.record.flows[index];
             record.active[step] = self.case.flows[index].is_active(self.now);
             if let Some(Endpoints::Media(media)) = &mut flow.endpoints {
-                record.target[step] = media.sender.target();
+                // Far above any use the number means nothing, and its movement is no oscillation.
+                record.target[step] = media.sender.target().min(4 * media.sender.max());
                 if let Some((layer, rate)) = media.sender.layer() {
                     record.layer[step] = rate;
                     record.switches += u32::from(media.layer.is_some_and(|before| before != layer));

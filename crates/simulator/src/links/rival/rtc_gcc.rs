@@ -1,8 +1,10 @@
 //! The `Gcc` of the `rtc-interceptor` crate behind this simulator's seam, paced at its own target as that crate's
 //! pacer does.
 //!
-//! Owns the history that its congestion control interceptor keeps around it: a report covers everything up to the
-//! highest packet that arrived, in send order, once.
+//! Owns the history that its congestion control interceptor keeps around it: each packet is handed over once, in
+//! send order, up to the highest that arrived. Unlike that history, a packet that no report ever covered (the report
+//! was lost) is left out instead of being called lost: the table judges the algorithm, and with a fifth of the
+//! reports gone the other reading pins it to its floor.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -22,6 +24,7 @@ const HISTORY: usize = 16_384;
 struct Record {
     packet: SentPacket,
     sent: Timestamp,
+    reported: bool,
     arrival: Option<Duration>,
     ecn: Ecn,
 }
@@ -59,6 +62,7 @@ impl RtcGcc {
         let Some(first) = self.history.front().map(|record| record.packet.seq) else { return };
         let index = result.seq.checked_sub(first).and_then(|n| usize::try_from(n).ok());
         let Some(record) = index.and_then(|n| self.history.get_mut(n)) else { return };
+        record.reported = true;
         let Some(arrival) = result.arrival else { return };
         // The crate wants a non-negative time; the simulated clocks start late enough for that.
         record.arrival = Some(Duration::from_micros(u64::try_from(arrival.as_micros()).unwrap_or(0)));
@@ -71,6 +75,9 @@ impl RtcGcc {
         while self.history.front().is_some_and(|record| Some(record.packet.seq) <= self.highest_arrived) {
             let Some(record) = self.history.pop_front() else { break };
             self.in_flight -= record.packet.size;
+            if !record.reported {
+                continue;
+            }
             reports.push(PacketReport {
                 ssrc: 1,
                 id: record.packet.seq,
@@ -101,7 +108,13 @@ impl Controller for RtcGcc {
         {
             self.in_flight -= old.packet.size;
         }
-        self.history.push_back(Record { packet, sent: now, arrival: None, ecn: Ecn::NotEct });
+        self.history.push_back(Record {
+            packet,
+            sent: now,
+            reported: false,
+            arrival: None,
+            ecn: Ecn::NotEct,
+        });
         self.in_flight += packet.size;
     }
 

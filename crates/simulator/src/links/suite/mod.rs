@@ -29,7 +29,7 @@ fn bottleneck(capacity: Capacity) -> LinkSpec {
 }
 
 /// A way back that is never the problem.
-fn way_back(one_way: Micros) -> LinkSpec {
+pub(crate) fn way_back(one_way: Micros) -> LinkSpec {
     LinkSpec { delay: constant(one_way), ..LinkSpec::new(Capacity::constant(10_000_000), QUEUE) }
 }
 

@@ -32,10 +32,8 @@ fn ramp_jitter() -> Case {
 }
 
 fn ramp_clean() -> Case {
-    let link = LinkSpec {
-        delay: constant(25 * MILLI),
-        ..LinkSpec::new(Capacity::mbps(&[(0.0, 5.0)]), QUEUE)
-    };
+    let link =
+        LinkSpec { delay: constant(25 * MILLI), ..LinkSpec::new(Capacity::mbps(&[(0.0, 5.0)]), QUEUE) };
     single("ramp-5M-nojit", 60, link, vec![video_flow(VIDEO_WIDE, 0, 60)])
 }
 
@@ -137,8 +135,7 @@ const ONE_WAY_MS: u64 = 50;
 /// A fifth of the reports lost, one each 100 ms. The path also loses 1 % of the media, and unlike elsewhere that
 /// counts against the score, as it does in the published table.
 fn lost_feedback() -> Case {
-    let link =
-        LinkSpec { loss: LossModel::Independent(0.01), ..bottleneck(Capacity::mbps(&[(0.0, 2.0)])) };
+    let link = LinkSpec { loss: LossModel::Independent(0.01), ..bottleneck(Capacity::mbps(&[(0.0, 2.0)])) };
     let back = LinkSpec { loss: LossModel::Independent(0.20), ..way_back(link.delay.at(0)) };
     let mut flow = video_flow(VIDEO_WIDE, 0, 90);
     flow.receiver_mut().interval = 100 * MILLI;
