@@ -1,0 +1,224 @@
+// The peer connection: permanent sections, slots, offers one after the other, simulcast. Knows media, not signalling.
+
+import { Emitter } from "./emitter.js";
+
+/** @import { Demand } from "./messages.js" */
+
+/** The encodings of a camera, smallest first: a browser that is short of bandwidth switches off from the end. */
+export const ENCODINGS = /** @type {const} */ ([
+  { rid: "q", scaleResolutionDownBy: 4, maxBitrate: 200_000 },
+  { rid: "h", scaleResolutionDownBy: 2, maxBitrate: 700_000 },
+  { rid: "f", scaleResolutionDownBy: 1, maxBitrate: 2_000_000 },
+]);
+
+/** Video codecs in the order we like them. Few: each one costs lines in every section of every offer. */
+const VIDEO_CODECS = ["VP8", "H264"];
+
+/**
+ * A receive-only section.
+ * @typedef {object} Slot
+ * @property {string} mid
+ * @property {"audio" | "video"} kind
+ * @property {MediaStream} stream  one track, for the slot's life
+ */
+
+/** @typedef {"new" | "connected" | "lost" | "failed"} MediaState */
+
+/** @extends {Emitter<{ offer: string, state: MediaState }>} */
+export class Peer extends Emitter {
+  #connection;
+  /** @type {{ audio: RTCRtpTransceiver, video: RTCRtpTransceiver }} */
+  #senders;
+  /** @type {Slot[]} */
+  #slots = [];
+  /** An offer is out and not yet answered. */
+  #offering = false;
+  /** Something changed since, so another offer is due. */
+  #due = false;
+  /** Changes of encodings wait for each other: the browser refuses two at once. */
+  #parameters = Promise.resolve();
+
+  /**
+   * @param {{ iceServers: RTCIceServer[], audioSlots: number, videoSlots: number,
+   *           audio: MediaStreamTrack | null, video: MediaStreamTrack | null }} options
+   */
+  constructor({ iceServers, audioSlots, videoSlots, audio, video }) {
+    super();
+    const connection = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
+    this.#connection = connection;
+    // The first section carries the transport of all and is never stopped (RFC 9143 §7): the microphone's, silent or not.
+    this.#senders = {
+      audio: connection.addTransceiver(audio ?? "audio", { direction: audio ? "sendonly" : "inactive" }),
+      video: connection.addTransceiver(video ?? "video", {
+        direction: video ? "sendonly" : "inactive",
+        sendEncodings: ENCODINGS.map((encoding) => ({ ...encoding })),
+      }),
+    };
+    for (let slot = 0; slot < audioSlots; slot++) connection.addTransceiver("audio", { direction: "recvonly" });
+    for (let slot = 0; slot < videoSlots; slot++) connection.addTransceiver("video", { direction: "recvonly" });
+    for (const transceiver of connection.getTransceivers()) preferCodecs(transceiver);
+    connection.onconnectionstatechange = () => {
+      /** @type {Partial<Record<RTCPeerConnectionState, MediaState>>} */
+      const states = { connected: "connected", disconnected: "lost", failed: "failed" };
+      const state = states[connection.connectionState];
+      if (state) this.emit("state", state);
+    };
+  }
+
+  /** The receive-only sections, in the order of the offer; empty before the first offer. */
+  get slots() {
+    return this.#slots;
+  }
+
+  /** MIDs of the sending sections; undefined before the first offer. */
+  get mids() {
+    return { audio: this.#senders.audio.mid, video: this.#senders.video.mid };
+  }
+
+  /** Makes an offer and emits it; while another one is unanswered, afterwards. */
+  async negotiate() {
+    if (this.#offering) {
+      this.#due = true;
+      return;
+    }
+    this.#offering = true;
+    try {
+      await this.#connection.setLocalDescription();
+    } catch (error) {
+      this.#offering = false;
+      throw error;
+    }
+    this.#slots = this.#connection.getTransceivers().filter((t) => t.direction === "recvonly").map((transceiver) => {
+      const mid = transceiver.mid ?? "";
+      const { track } = transceiver.receiver;
+      const known = this.#slots.find((slot) => slot.mid === mid);
+      return known ?? { mid, kind: track.kind === "audio" ? "audio" : "video", stream: new MediaStream([track]) };
+    });
+    this.emit("offer", this.#connection.localDescription?.sdp ?? "");
+  }
+
+  /** New addresses for the same call: finds a way again when the path was lost. */
+  async restart() {
+    this.#connection.restartIce();
+    await this.negotiate();
+  }
+
+  /** Emits the unanswered offer again, if there is one: its answer was lost with the socket. */
+  repeatOffer() {
+    const { signalingState, localDescription } = this.#connection;
+    if (signalingState === "have-local-offer" && localDescription) this.emit("offer", localDescription.sdp);
+  }
+
+  /** @param {string} sdp */
+  async answered(sdp) {
+    // An answer to an offer that was sent twice comes twice.
+    if (this.#connection.signalingState !== "have-local-offer") return;
+    await this.#connection.setRemoteDescription({ type: "answer", sdp });
+    await this.#settled();
+  }
+
+  /** The offer was refused: what was agreed before still stands. */
+  async rejected() {
+    if (this.#connection.signalingState === "have-local-offer") {
+      await this.#connection.setLocalDescription({ type: "rollback" });
+    }
+    await this.#settled();
+  }
+
+  async #settled() {
+    this.#offering = false;
+    if (this.#due) {
+      this.#due = false;
+      await this.negotiate();
+    }
+  }
+
+  /**
+   * Sends another track, or none. A section that has sent keeps its direction and pauses; only the first track of all
+   * needs an offer.
+   * @param {"audio" | "video"} kind
+   * @param {MediaStreamTrack | null} track
+   */
+  async setTrack(kind, track) {
+    const transceiver = this.#senders[kind];
+    await transceiver.sender.replaceTrack(track);
+    if (track && transceiver.direction === "inactive") {
+      transceiver.direction = "sendonly";
+      await this.negotiate();
+    }
+  }
+
+  /**
+   * Encodes what is wanted and nothing else. Limits of our own still hold.
+   * @param {Demand} demand
+   */
+  applyDemand(demand) {
+    const { sender } = this.#senders.video;
+    if (demand.mid !== this.#senders.video.mid) return;
+    this.#parameters = this.#parameters.then(async () => {
+      const parameters = sender.getParameters();
+      for (const encoding of parameters.encodings) {
+        const wanted = demand.encodings.find(({ rid }) => rid === undefined || rid === encoding.rid);
+        if (!wanted) continue;
+        const own = ENCODINGS.find(({ rid }) => rid === encoding.rid)?.maxBitrate ?? Infinity;
+        encoding.active = wanted.active;
+        encoding.maxBitrate = Math.min(own, wanted.max_bitrate_bps ?? own);
+        if (wanted.max_fps) encoding.maxFramerate = wanted.max_fps;
+        else delete encoding.maxFramerate;
+      }
+      await sender.setParameters(parameters);
+    }).catch(() => {
+      // The connection was closed meanwhile, or an offer is under way; the next demand says it all again.
+    });
+  }
+
+  /** Whoever is heard or seen in a slot, by the CSRC in its packets; exact to the frame. @param {string} mid */
+  contributors(mid) {
+    const transceiver = this.#connection.getTransceivers().find((candidate) => candidate.mid === mid);
+    return transceiver?.receiver.getContributingSources?.() ?? [];
+  }
+
+  /** MID by the id of the receiver's track. */
+  midsByTrack() {
+    return new Map(this.#slots.map(({ mid, stream }) => [stream.getTracks()[0]?.id ?? "", mid]));
+  }
+
+  stats() {
+    return this.#connection.getStats();
+  }
+
+  close() {
+    this.#connection.onconnectionstatechange = null;
+    this.#connection.close();
+  }
+}
+
+/** @param {RTCRtpTransceiver} transceiver */
+function preferCodecs(transceiver) {
+  const { kind } = transceiver.receiver.track;
+  const sends = transceiver.direction !== "recvonly";
+  const known = (sends ? RTCRtpSender : RTCRtpReceiver).getCapabilities?.(kind)?.codecs ?? [];
+  try {
+    transceiver.setCodecPreferences(preferred(kind, known));
+  } catch {
+    // An older browser, or one that lists what it does not accept here: its own order will do, in larger offers.
+  }
+}
+
+/**
+ * The codecs to offer, in order. Of H.264 only the profile that every browser encodes and decodes, in the packetisation
+ * that splits frames (RFC 6184 §5.4).
+ * @param {string} kind
+ * @param {RTCRtpCodec[]} known
+ */
+export function preferred(kind, known) {
+  /** @param {RTCRtpCodec} codec */
+  const name = (codec) => (codec.mimeType.split("/")[1] ?? "").toUpperCase();
+  if (kind === "audio") return known.filter((codec) => name(codec) === "OPUS");
+  const fits = known.filter((codec) => {
+    const parameters = codec.sdpFmtpLine ?? "";
+    return name(codec) !== "H264" || (/packetization-mode=1/.test(parameters) && /profile-level-id=42e0/i.test(parameters));
+  });
+  const ranked = VIDEO_CODECS.flatMap((wanted) => fits.filter((codec) => name(codec) === wanted));
+  return [...ranked, ...known.filter((codec) => name(codec) === "RTX")];
+}

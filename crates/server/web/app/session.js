@@ -1,0 +1,307 @@
+// A call: one participant in one room. Joins socket and peer connection, keeps the room, survives losses of either.
+// This is what an embedding page uses; everything below app/ui/ is one page that uses it.
+
+import { AUDIO_SLOTS, VIDEO_SLOTS } from "./capabilities.js";
+import { Emitter } from "./emitter.js";
+import { Peer } from "./peer.js";
+import { emptyRoom, reduce } from "./room.js";
+import { Signalling } from "./signalling.js";
+import { figures, reportBetween } from "./stats.js";
+
+/** @import { Capabilities, Joined, Publish, ServerMessage, Source, View } from "./messages.js" */
+/** @import { Figures } from "./stats.js" */
+
+/**
+ * @typedef {object} Options
+ * @property {string} url  of the signalling socket
+ * @property {string} room
+ * @property {string} name
+ * @property {string} [token]
+ * @property {Capabilities} capabilities
+ * @property {number} [videoSlots]
+ * @property {{ audio: MediaStreamTrack | null, video: MediaStreamTrack | null }} tracks  what to send from the start
+ */
+
+/**
+ * Where a call stands. `connecting` until media flows for the first time; `reconnecting` while socket or media are lost
+ * and on their way back; `closed` says why.
+ * @typedef {{ phase: "connecting" | "connected" | "reconnecting", socket: "open" | "lost", media: "new" | "connected" | "lost" }
+ *   | { phase: "closed", code: string, message: string }} State
+ */
+
+const LOOK_EVERY_MS = 1000;
+/** Looks per report: every two seconds, within the 1 to 5 s that the server asks for. */
+const LOOKS_PER_REPORT = 2;
+/** How long a lost path may come back by itself before it is looked for. */
+const PATIENCE_MS = 2500;
+/** How long looking for it may take before everything is set up anew. */
+const LONGER_PATIENCE_MS = 10_000;
+
+/**
+ * @extends {Emitter<{ state: State, room: ReturnType<typeof emptyRoom>, slots: null, figures: Figures,
+ *                     message: Extract<ServerMessage, { type: "message" }>, problem: string }>}
+ */
+export class Session extends Emitter {
+  #options;
+  #signalling;
+  /** @type {Peer | undefined} */
+  #peer;
+  #room = emptyRoom();
+  /** @type {State} */
+  #state = { phase: "connecting", socket: "open", media: "new" };
+  /** @type {View | undefined} */
+  #view;
+  /** @type {Map<"audio" | "video", { muted: boolean, source: Source }>} */
+  #publishing = new Map();
+  /** @type {Figures | undefined} */
+  #figures;
+  /** @type {Figures | undefined} */
+  #reported;
+  #looks = 0;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #looking;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #mending;
+
+  /** @param {Options} options */
+  constructor(options) {
+    super();
+    this.#options = options;
+    const { url, room, name, token } = options;
+    this.#signalling = new Signalling(url, () => ({
+      type: "join", room, name, ...(token ? { token } : {}), capabilities: this.#options.capabilities,
+    }));
+    this.#signalling.on("joined", (joined) => this.#joined(joined));
+    this.#signalling.on("message", (message) => this.#received(message));
+    this.#signalling.on("lost", () => this.#change({ socket: "lost" }));
+    this.#signalling.on("refused", ({ code, message }) => this.#end(code, message));
+  }
+
+  get state() {
+    return this.#state;
+  }
+
+  get room() {
+    return this.#room;
+  }
+
+  /** The receive-only sections with their streams; new ones after `joined`, announced by `slots`. */
+  get slots() {
+    return this.#peer?.slots ?? [];
+  }
+
+  /** The last look at the call's figures. */
+  get figures() {
+    return this.#figures;
+  }
+
+  /** Connects. What comes of it is told by `state`. */
+  start() {
+    globalThis.addEventListener?.("online", this.#online);
+    this.#signalling.open();
+  }
+
+  /** Leaves the room for good. */
+  leave() {
+    this.#end("left", "");
+  }
+
+  /**
+   * What is shown where; replaces the former view. Said again after a reconnection.
+   * @param {View} view
+   */
+  setView(view) {
+    if (JSON.stringify(view) === JSON.stringify(this.#view)) return;
+    this.#view = view;
+    this.#signalling.send(view);
+  }
+
+  /** What the device can do, when it changed. @param {Capabilities} capabilities */
+  setCapabilities(capabilities) {
+    this.#options = { ...this.#options, capabilities };
+    this.#signalling.send({ type: "capabilities", ...capabilities });
+  }
+
+  /**
+   * Sends another track of a kind, or pauses with `null`. The others are told that it is muted.
+   * @param {"audio" | "video"} kind
+   * @param {MediaStreamTrack | null} track
+   */
+  async setTrack(kind, track) {
+    const tracks = { ...this.#options.tracks, [kind]: track };
+    this.#options = { ...this.#options, tracks };
+    await this.#peer?.setTrack(kind, track);
+    this.setMuted(kind, track === null);
+  }
+
+  /**
+   * Tells the others whether something is to be heard or seen.
+   * @param {"audio" | "video"} kind
+   * @param {boolean} muted
+   */
+  setMuted(kind, muted) {
+    const publication = { muted, source: /** @type {Source} */ (kind === "audio" ? "microphone" : "camera") };
+    this.#publishing.set(kind, publication);
+    const message = this.#publishMessage(kind);
+    if (message) this.#signalling.send(message);
+  }
+
+  /** Data for one participant, or for everybody else. @param {unknown} data @param {string} [to] */
+  send(data, to) {
+    return this.#signalling.send({ type: "message", ...(to === undefined ? {} : { to }), data });
+  }
+
+  /** @param {Joined} joined */
+  #joined(joined) {
+    this.#room = reduce(this.#room, joined);
+    if (joined.resumed && this.#peer) {
+      this.#change({ socket: "open" });
+      this.#peer.repeatOffer();
+      this.#sayAgain();
+    } else {
+      this.#connect(joined);
+    }
+    this.emit("room", this.#room);
+  }
+
+  /** A peer connection for a fresh participant. @param {Joined} joined */
+  #connect(joined) {
+    this.#peer?.close();
+    const { tracks, capabilities } = this.#options;
+    const wanted = this.#options.videoSlots ?? VIDEO_SLOTS[capabilities.device?.class ?? "unknown"];
+    const peer = new Peer({
+      iceServers: joined.ice_servers,
+      audioSlots: Math.min(AUDIO_SLOTS, joined.limits.audio_slots),
+      videoSlots: Math.min(wanted, joined.limits.video_slots),
+      ...tracks,
+    });
+    this.#peer = peer;
+    this.#figures = this.#reported = undefined;
+    // The MIDs of a former connection mean nothing in this one.
+    this.#view = undefined;
+    peer.on("offer", (sdp) => {
+      this.#sayAgain();
+      this.#signalling.send({ type: "offer", sdp });
+      this.emit("slots", null);
+    });
+    peer.on("state", (state) => this.#peer === peer && this.#mediaChanged(state));
+    clearTimeout(this.#mending);
+    this.#change({ socket: "open", media: "new" });
+    this.#looking ??= setInterval(() => void this.#look(), LOOK_EVERY_MS);
+    void this.#guarded(peer.negotiate());
+  }
+
+  /** States that the server knows only from us. */
+  #sayAgain() {
+    for (const kind of this.#publishing.keys()) {
+      const message = this.#publishMessage(kind);
+      if (message) this.#signalling.send(message);
+    }
+    if (this.#view) this.#signalling.send(this.#view);
+  }
+
+  /** @param {"audio" | "video"} kind @returns {Publish | undefined} */
+  #publishMessage(kind) {
+    const mid = this.#peer?.mids[kind];
+    const publication = this.#publishing.get(kind);
+    return mid && publication ? { type: "publish", mid, ...publication } : undefined;
+  }
+
+  /** @param {ServerMessage} message */
+  #received(message) {
+    switch (message.type) {
+      case "answer":
+        return void this.#guarded(this.#peer?.answered(message.sdp));
+      case "demand":
+        return this.#peer?.applyDemand(message);
+      case "message":
+        return this.emit("message", message);
+      case "error":
+        if (message.code === "offer_rejected") {
+          // Without a first agreement there is no call; a later offer leaves the agreement that stands.
+          if (this.#state.phase === "connecting") return this.#end(message.code, message.message);
+          void this.#guarded(this.#peer?.rejected());
+        }
+        return this.emit("problem", message.message);
+      default: {
+        const room = reduce(this.#room, message);
+        if (room === this.#room) return;
+        this.#room = room;
+        this.emit("room", room);
+      }
+    }
+  }
+
+  /** @param {import("./peer.js").MediaState} state */
+  #mediaChanged(state) {
+    clearTimeout(this.#mending);
+    if (state === "connected") return this.#change({ media: "connected" });
+    const known = this.#state.phase !== "closed" && this.#state.media !== "new";
+    if (known) this.#change({ media: "lost" });
+    const delay = state === "failed" ? 0 : PATIENCE_MS;
+    this.#mending = setTimeout(() => this.#mend(), delay);
+  }
+
+  /** First by new addresses, then by a new participant. */
+  #mend() {
+    if (this.#state.phase === "closed" || this.#state.socket === "lost") return;
+    this.#mending = setTimeout(() => {
+      if (this.#state.phase !== "closed" && this.#state.media !== "connected") this.#signalling.startAnew();
+    }, LONGER_PATIENCE_MS);
+    void this.#guarded(this.#peer?.restart());
+  }
+
+  /** One look at the browser's figures; every other one goes to the server. */
+  async #look() {
+    const peer = this.#peer;
+    if (!peer) return;
+    const report = await peer.stats();
+    if (peer !== this.#peer) return;
+    /** @type {import("./stats.js").Stat[]} */
+    const stats = [];
+    report.forEach((stat) => stats.push(stat));
+    this.#figures = figures(stats, peer.midsByTrack(), this.#figures);
+    this.emit("figures", this.#figures);
+    this.#looks += 1;
+    if (this.#looks % LOOKS_PER_REPORT > 0) return;
+    const message = this.#reported && reportBetween(this.#reported, this.#figures);
+    this.#reported = this.#figures;
+    if (message && message.slots.length > 0) this.#signalling.send(message);
+  }
+
+  #online = () => this.#signalling.hurry();
+
+  /**
+   * An operation of the peer connection, whose failure is told and does not end the call: the path is mended if it broke.
+   * @param {Promise<unknown> | undefined} operation
+   */
+  async #guarded(operation) {
+    try {
+      await operation;
+    } catch (error) {
+      if (this.#state.phase !== "closed") this.emit("problem", error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** @param {{ socket?: "open" | "lost", media?: "new" | "connected" | "lost" }} part */
+  #change(part) {
+    if (this.#state.phase === "closed") return;
+    const { socket, media } = { ...this.#state, ...part };
+    const fine = socket === "open" && media === "connected";
+    const phase = fine ? "connected" : this.#state.phase === "connecting" ? "connecting" : "reconnecting";
+    this.#state = { phase, socket, media };
+    this.emit("state", this.#state);
+  }
+
+  /** @param {string} code @param {string} message */
+  #end(code, message) {
+    if (this.#state.phase === "closed") return;
+    this.#state = { phase: "closed", code, message };
+    clearInterval(this.#looking);
+    clearTimeout(this.#mending);
+    globalThis.removeEventListener?.("online", this.#online);
+    this.#signalling.close();
+    this.#peer?.close();
+    this.emit("state", this.#state);
+  }
+}
