@@ -18,6 +18,9 @@
 
 mod capabilities;
 mod client;
+mod codec;
+pub mod limits;
+mod rate_limit;
 mod roster;
 mod server;
 
@@ -27,6 +30,9 @@ pub use capabilities::{
 pub use client::{
     ClientMessage, Join, Offer, OutgoingMessage, Publish, Report, SlotReport, SlotView, View, Want,
 };
+pub use codec::{DecodeError, decode, decode_server};
+pub use limits::Limits;
+pub use rate_limit::RateLimit;
 pub use roster::{
     Connection, Encoding, MediaKind, Participant, ParticipantId, Publication, PublicationId, Source,
 };
