@@ -3,9 +3,16 @@
 
 use std::fmt::{self, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rtc_crypto::{HashAlgorithm, RTCCrypto, RTCCryptoProvider};
+use rtc_dtls::config::{ClientAuthType, ConfigBuilder, ExtendedMasterSecretType, HandshakeConfig};
 use rtc_dtls::crypto::Certificate;
+use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
+
+/// Time until a lost flight of the handshake is sent again. A participant waits for its picture meanwhile: RFC 6347 §4.2.4.1 says 1 s, and lets real-time
+/// applications choose less.
+const FLIGHT_INTERVAL: Duration = Duration::from_millis(150);
 
 /// No certificate could be made.
 #[derive(Debug, thiserror::Error)]
@@ -16,8 +23,9 @@ pub struct IdentityError(String);
 /// fingerprint in the answer alone (RFC 8122 §5).
 pub struct Identity {
     provider: Arc<dyn RTCCryptoProvider>,
-    certificate: Certificate,
     fingerprint: String,
+    gcm: Arc<HandshakeConfig>,
+    sha1: Arc<HandshakeConfig>,
 }
 
 impl Identity {
@@ -32,7 +40,22 @@ impl Identity {
             .map_err(|error| failed(&error))?;
         let der = certificate.certificate.first().ok_or_else(|| failed(&"empty chain"))?;
         let fingerprint = fingerprint(provider.crypto(), der.as_ref()).map_err(|error| failed(&error))?;
-        Ok(Arc::new(Self { provider, certificate, fingerprint }))
+        let handshake = |profile| -> Result<_, IdentityError> {
+            let config = ConfigBuilder::default()
+                .with_crypto_provider(provider.clone())
+                .with_certificates(vec![certificate.clone()])
+                .with_srtp_protection_profiles(vec![profile])
+                // RFC 8827 §6.5: both sides show a certificate, and the fingerprints in SDP vouch for them.
+                .with_client_auth(ClientAuthType::RequireAnyClientCert)
+                .with_insecure_skip_verify(true)
+                .with_extended_master_secret(ExtendedMasterSecretType::Require)
+                .with_flight_interval(FLIGHT_INTERVAL)
+                .build(false, None);
+            config.map(Arc::new).map_err(|error| failed(&error))
+        };
+        let gcm = handshake(SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm)?;
+        let sha1 = handshake(SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80)?;
+        Ok(Arc::new(Self { provider, fingerprint, gcm, sha1 }))
     }
 
     /// The SHA-256 of the certificate as SDP writes it: 32 pairs of upper-case digits with colons between (RFC 8122 §5).
@@ -48,8 +71,14 @@ impl Identity {
         &self.provider
     }
 
-    pub(crate) fn certificate(&self) -> &Certificate {
-        &self.certificate
+    /// The handshake that accepts AEAD_AES_128_GCM (RFC 7714) and nothing else.
+    pub(crate) fn gcm(&self) -> &Arc<HandshakeConfig> {
+        &self.gcm
+    }
+
+    /// The handshake that accepts AES128_CM_HMAC_SHA1_80 (RFC 5764 §4.1.2) and nothing else.
+    pub(crate) fn sha1(&self) -> &Arc<HandshakeConfig> {
+        &self.sha1
     }
 }
 

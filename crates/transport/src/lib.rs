@@ -31,13 +31,19 @@
 //! A datagram costs at most one table look-up and one HMAC until it has proven that it comes from the participant. Malformed, unauthenticated,
 //! replayed and unidentifiable input is counted by kind and dropped.
 
+mod clock;
 mod config;
 pub mod demux;
+mod dtls;
 mod event;
+mod ice_lite;
 mod identity;
+mod reception;
 mod sdp;
 mod section;
+mod srtp;
 mod stats;
+mod streams;
 mod transport;
 
 pub use config::{Config, Security};

@@ -65,4 +65,6 @@ pub struct TransportStats {
 
     /// Datagrams dropped because the owner did not drain.
     pub transmit_overflow: u64,
+    /// Events dropped because the owner did not drain.
+    pub event_overflow: u64,
 }

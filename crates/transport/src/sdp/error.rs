@@ -10,7 +10,9 @@ pub enum OfferError {
     #[error("the connection is closed; join again")]
     Closed,
     /// Longer than the limit.
-    #[error("the offer has {bytes} bytes, {limit} are allowed; offer fewer sections or fewer codecs per section")]
+    #[error(
+        "the offer has {bytes} bytes, {limit} are allowed; offer fewer sections or fewer codecs per section"
+    )]
     TooLarge {
         /// Its length.
         bytes: usize,
@@ -28,7 +30,9 @@ pub enum OfferError {
         problem: &'static str,
     },
     /// More sections than the limit.
-    #[error("the offer has {count} media sections, {limit} are allowed; reuse stopped transceivers or ask for fewer slots")]
+    #[error(
+        "the offer has {count} media sections, {limit} are allowed; reuse stopped transceivers or ask for fewer slots"
+    )]
     TooManySections {
         /// How many.
         count: usize,

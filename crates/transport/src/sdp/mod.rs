@@ -1,6 +1,13 @@
-//! Session descriptions: what a client offers, and what we answer (RFC 8866, RFC 8829, RFC 9143).
+//! Session descriptions: what a client offers, and what we answer (RFC 8866, RFC 8829, RFC 9143). `offer` reads, `negotiate` agrees, `answer` writes;
+//! `model` is what passes between them.
 
+pub(crate) mod answer;
 mod error;
+pub(crate) mod model;
+pub(crate) mod negotiate;
+pub(crate) mod offer;
+#[cfg(test)]
+mod tests;
 
 pub use error::OfferError;
 

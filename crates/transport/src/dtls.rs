@@ -1,0 +1,233 @@
+//! The DTLS handshake of one transport (RFC 6347, RFC 5764), over the endpoint of `rtc-dtls`.
+//!
+//! Owns the choice of the SRTP profile, the check of the client's certificate against its offer, and the keys that come out. We are always the server. A
+//! preference among profiles cannot be expressed to the endpoint, which follows the client's order; so it is first offered AES-GCM alone, and when the client has none, a
+//! second endpoint with AES-CM is shown the same datagrams again. The client notices nothing.
+
+mod guard;
+
+use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use rtc_crypto::SecretVec;
+use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
+use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
+use rtc_shared::TransportProtocol;
+use rtc_shared::error::Error;
+use rtc_srtp::config::{Config as SrtpConfig, LABEL_EXTRACTOR_DTLS_SRTP};
+use rtc_srtp::protection_profile::ProtectionProfile;
+use units::Timestamp;
+
+use crate::clock;
+use crate::event::CloseReason;
+use crate::identity::{Identity, fingerprint};
+use crate::srtp::{Keys, Srtp};
+use guard::Guard;
+
+/// The endpoint keeps an association per address. There is one, wherever its datagrams come from: a made-up constant makes changes of path free.
+const PEER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 1));
+/// Datagrams kept for a second try with another profile. A ClientHello has two, a lost one makes it four.
+const MAX_KEPT: usize = 8;
+/// Datagrams waiting to be fetched. Fetched after every call; a flight has at most four.
+const MAX_TRANSMITS: usize = 32;
+
+/// What a datagram or the passing of time led to.
+pub(crate) enum Outcome {
+    /// Nothing to tell.
+    Pending,
+    /// Some part of the datagram broke the rules and was dropped.
+    Malformed,
+    /// The handshake refused the datagram. It may still succeed with others.
+    Refused,
+    /// The handshake is complete: media may flow.
+    Connected(Box<Srtp>),
+    /// It is over.
+    Closed(CloseReason),
+}
+
+/// Which profile is on offer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Gcm,
+    Sha1,
+}
+
+pub(crate) struct Dtls {
+    identity: Arc<Identity>,
+    endpoint: Endpoint,
+    guard: Guard,
+    stage: Stage,
+    /// The client's first flight, until it has been answered.
+    kept: Option<Vec<BytesMut>>,
+    transmits: VecDeque<Bytes>,
+    completed: bool,
+}
+
+impl Dtls {
+    pub(crate) fn new(identity: Arc<Identity>) -> Self {
+        let endpoint = endpoint(&identity, Stage::Gcm);
+        Self {
+            identity,
+            endpoint,
+            guard: Guard::default(),
+            stage: Stage::Gcm,
+            kept: Some(Vec::new()),
+            transmits: VecDeque::new(),
+            completed: false,
+        }
+    }
+
+    /// Takes a datagram from a validated source. `fingerprints` are those of the offer.
+    pub(crate) fn handle_datagram(
+        &mut self,
+        now: Timestamp,
+        datagram: BytesMut,
+        fingerprints: &[String],
+    ) -> Outcome {
+        if !self.guard.admits(&datagram, self.completed) {
+            return Outcome::Malformed;
+        }
+        if let Some(kept) = &mut self.kept {
+            if kept.len() == MAX_KEPT {
+                return Outcome::Refused;
+            }
+            kept.push(datagram.clone());
+        }
+        match self.read(now, datagram) {
+            Err(Error::ErrServerNoMatchingSrtpProfile) => self.second_try(now, fingerprints),
+            result => self.conclude(result, fingerprints),
+        }
+    }
+
+    /// Sends lost flights again.
+    pub(crate) fn handle_timeout(&mut self, now: Timestamp) -> Outcome {
+        match self.endpoint.handle_timeout(PEER, clock::instant(now)) {
+            // Without an association there is nothing to repeat.
+            Ok(()) | Err(Error::InvalidRemoteAddress(_)) => {
+                self.collect();
+                Outcome::Pending
+            }
+            Err(_) => Outcome::Refused,
+        }
+    }
+
+    /// When a flight is to be sent again.
+    pub(crate) fn poll_timeout(&self) -> Option<Timestamp> {
+        self.endpoint.poll_timeout(&PEER).map(clock::timestamp)
+    }
+
+    /// The next datagram for the client.
+    pub(crate) fn poll_transmit(&mut self) -> Option<Bytes> {
+        self.transmits.pop_front()
+    }
+
+    /// Says goodbye (RFC 5246 §7.2.1).
+    pub(crate) fn close(&mut self, now: Timestamp) {
+        // Closing cannot fail in a way that matters: what could not be queued is not sent.
+        let _ = self.endpoint.close(clock::instant(now));
+        self.collect();
+    }
+
+    fn read(&mut self, now: Timestamp, datagram: BytesMut) -> Result<Vec<EndpointEvent>, Error> {
+        self.endpoint.read(clock::instant(now), PEER, None, datagram)
+    }
+
+    fn collect(&mut self) {
+        while let Some(transmit) = self.endpoint.poll_transmit() {
+            if self.transmits.len() < MAX_TRANSMITS {
+                self.transmits.push_back(transmit.message.freeze());
+            }
+        }
+    }
+
+    /// Shows the client's first flight to an endpoint with the other profile. The alert that the first endpoint wanted to send goes nowhere.
+    fn second_try(&mut self, now: Timestamp, fingerprints: &[String]) -> Outcome {
+        let Some(kept) = self.kept.take().filter(|_| self.stage == Stage::Gcm) else {
+            self.collect();
+            return Outcome::Closed(CloseReason::NoCommonSrtpProfile);
+        };
+        self.stage = Stage::Sha1;
+        self.endpoint = endpoint(&self.identity, Stage::Sha1);
+        let mut outcome = Outcome::Pending;
+        for datagram in kept {
+            outcome = match self.read(now, datagram) {
+                Err(Error::ErrServerNoMatchingSrtpProfile) => {
+                    self.collect();
+                    return Outcome::Closed(CloseReason::NoCommonSrtpProfile);
+                }
+                result => self.conclude(result, fingerprints),
+            };
+        }
+        outcome
+    }
+
+    fn conclude(&mut self, result: Result<Vec<EndpointEvent>, Error>, fingerprints: &[String]) -> Outcome {
+        self.collect();
+        let events = match result {
+            Ok(events) => events,
+            Err(error) => {
+                tracing::debug!(%error, "DTLS datagram refused");
+                return Outcome::Refused;
+            }
+        };
+        if !self.transmits.is_empty() {
+            // The first flight is answered: the profile is settled.
+            self.kept = None;
+        }
+        for event in events {
+            match event {
+                EndpointEvent::HandshakeComplete => {
+                    self.completed = true;
+                    return self.media_keys(fingerprints).unwrap_or_else(Outcome::Closed);
+                }
+                // Before the handshake is complete anybody can have written this.
+                EndpointEvent::PeerClosed if !self.completed => return Outcome::Refused,
+                EndpointEvent::PeerClosed => return Outcome::Closed(CloseReason::PeerClosed),
+                // No data channels: what a client sends in one goes nowhere.
+                _ => {}
+            }
+        }
+        Outcome::Pending
+    }
+
+    /// RFC 5764 §4.2: the keys of SRTP come from the handshake, provided it was with whom the offer said.
+    fn media_keys(&self, fingerprints: &[String]) -> Result<Outcome, CloseReason> {
+        let state = self.endpoint.get_connection_state(PEER).ok_or(CloseReason::KeyExport)?;
+        let certificate = state.peer_certificates.first().ok_or(CloseReason::FingerprintMismatch)?;
+        let shown = fingerprint(self.identity.crypto(), certificate).map_err(|_| CloseReason::KeyExport)?;
+        if !fingerprints.contains(&shown) {
+            return Err(CloseReason::FingerprintMismatch);
+        }
+        let profile = match state.srtp_protection_profile() {
+            SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm => ProtectionProfile::AeadAes128Gcm,
+            SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80 => ProtectionProfile::Aes128CmHmacSha1_80,
+            _ => return Err(CloseReason::NoCommonSrtpProfile),
+        };
+        let mut config = SrtpConfig { profile, ..SrtpConfig::default() };
+        let export = |_| CloseReason::KeyExport;
+        let material = state
+            .export_keying_material(LABEL_EXTRACTOR_DTLS_SRTP, &[], config.keying_material_len())
+            .map_err(export)?;
+        config.set_session_keys_from_keying_material(material.as_ref(), false).map_err(export)?;
+        let keys = config.keys;
+        let local =
+            Keys { key: SecretVec::new(keys.local_master_key), salt: SecretVec::new(keys.local_master_salt) };
+        let remote = Keys {
+            key: SecretVec::new(keys.remote_master_key),
+            salt: SecretVec::new(keys.remote_master_salt),
+        };
+        let srtp =
+            Srtp::new(profile, &local, remote, self.identity.crypto()).map_err(|_| CloseReason::KeyExport)?;
+        Ok(Outcome::Connected(Box::new(srtp)))
+    }
+}
+
+fn endpoint(identity: &Identity, stage: Stage) -> Endpoint {
+    let config = match stage {
+        Stage::Gcm => identity.gcm(),
+        Stage::Sha1 => identity.sha1(),
+    };
+    Endpoint::new(PEER, TransportProtocol::UDP, Some(config.clone()))
+}
