@@ -110,7 +110,7 @@ impl Link {
     /// An idle link that draws from stream `stream` of `seed`.
     pub fn new(spec: LinkSpec, seed: u64, stream: u64) -> Self {
         Self {
-            queue: Queue::new(&spec.queue),
+            queue: Queue::new(spec.queue),
             loss: Loss::new(spec.loss.clone()),
             rng: Rng::new(seed, stream),
             server: Server::default(),
@@ -203,7 +203,7 @@ impl Link {
                 if self.in_service.is_some() {
                     return;
                 }
-                let Some(packet) = self.queue.take(now, &mut outcome.dropped) else { return };
+                let Some(packet) = self.queue.take(now, &mut self.rng, &mut outcome.dropped) else { return };
                 self.next = self.server.serve(rate, now, packet.size);
                 self.in_service = Some((packet, 0));
             }
@@ -224,7 +224,7 @@ impl Link {
         let mut budget = OPPORTUNITY_BYTES;
         while budget > 0 {
             let current = self.in_service.take().or_else(|| {
-                let packet = self.queue.take(now, &mut outcome.dropped)?;
+                let packet = self.queue.take(now, &mut self.rng, &mut outcome.dropped)?;
                 let size = packet.size;
                 Some((packet, size))
             });

@@ -3,11 +3,21 @@
 //!
 //! Owns the enum that joins them and plain drop tail; each active discipline has its own file.
 
+mod codel;
+mod dualpi2;
+mod fq_codel;
+mod pie;
+
 use std::collections::VecDeque;
 
 use super::event::Micros;
 use super::packet::Packet;
 use super::rng::Rng;
+
+use codel::Codel;
+use dualpi2::DualPi2;
+use fq_codel::FqCodel;
+use pie::Pie;
 
 /// What a discipline may look at when a packet is offered.
 #[derive(Clone, Copy, Debug)]
@@ -19,11 +29,19 @@ pub struct Room {
 }
 
 /// Which discipline a link has.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum QueueKind {
     /// First in, first out; what does not fit is dropped.
     #[default]
     DropTail,
+    /// RFC 8289.
+    Codel,
+    /// RFC 8033.
+    Pie,
+    /// RFC 8290.
+    FqCodel,
+    /// RFC 9332.
+    DualPi2,
 }
 
 /// A queue discipline with its state.
@@ -31,34 +49,56 @@ pub enum QueueKind {
 pub enum Queue {
     /// See [`QueueKind::DropTail`].
     DropTail(Fifo),
+    /// See [`QueueKind::Codel`].
+    Codel(Fifo, Codel),
+    /// See [`QueueKind::Pie`].
+    Pie(Pie),
+    /// See [`QueueKind::FqCodel`].
+    FqCodel(FqCodel),
+    /// See [`QueueKind::DualPi2`].
+    DualPi2(DualPi2),
 }
 
 impl Queue {
     /// An empty queue.
-    pub fn new(kind: &QueueKind) -> Self {
+    pub fn new(kind: QueueKind) -> Self {
         match kind {
             QueueKind::DropTail => Self::DropTail(Fifo::default()),
+            QueueKind::Codel => Self::Codel(Fifo::default(), Codel::default()),
+            QueueKind::Pie => Self::Pie(Pie::default()),
+            QueueKind::FqCodel => Self::FqCodel(FqCodel::default()),
+            QueueKind::DualPi2 => Self::DualPi2(DualPi2::default()),
         }
     }
 
-    /// Offers a packet; gives it back if it is dropped.
-    pub fn offer(&mut self, _now: Micros, packet: Packet, room: Room, _rng: &mut Rng) -> Option<Packet> {
+    /// Offers a packet; gives one back if one is dropped for it.
+    pub fn offer(&mut self, now: Micros, packet: Packet, room: Room, rng: &mut Rng) -> Option<Packet> {
         match self {
-            Self::DropTail(fifo) => fifo.offer(packet, room),
+            Self::DropTail(fifo) | Self::Codel(fifo, _) => fifo.offer(packet, room),
+            Self::Pie(pie) => pie.offer(now, packet, room, rng),
+            Self::FqCodel(fq) => fq.offer(packet, room),
+            Self::DualPi2(dual) => dual.offer(now, packet, room),
         }
     }
 
     /// Takes the next packet to serve. What is dropped on the way goes into `dropped`.
-    pub fn take(&mut self, _now: Micros, _dropped: &mut Vec<Packet>) -> Option<Packet> {
+    pub fn take(&mut self, now: Micros, rng: &mut Rng, dropped: &mut Vec<Packet>) -> Option<Packet> {
         match self {
             Self::DropTail(fifo) => fifo.pop(),
+            Self::Codel(fifo, codel) => codel.take(fifo, now, dropped),
+            Self::Pie(pie) => pie.take(now),
+            Self::FqCodel(fq) => fq.take(now, dropped),
+            Self::DualPi2(dual) => dual.take(now, rng, dropped),
         }
     }
 
     /// When the packet that has waited longest joined.
     pub fn oldest(&self) -> Option<Micros> {
         match self {
-            Self::DropTail(fifo) => fifo.front().map(|packet| packet.queued_at),
+            Self::DropTail(fifo) | Self::Codel(fifo, _) => fifo.front().map(|packet| packet.queued_at),
+            Self::Pie(pie) => pie.front().map(|packet| packet.queued_at),
+            Self::FqCodel(fq) => fq.oldest(),
+            Self::DualPi2(dual) => dual.oldest(),
         }
     }
 
