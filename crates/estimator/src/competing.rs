@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use units::Timestamp;
 
-use crate::queue::{Queue, Span};
+use crate::queue::Queue;
 
 /// Who owns a queue that did not answer to a cut.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,8 +46,9 @@ pub(crate) struct DrainWatch {
     queue: f64,
     /// What should have drained, ms.
     expected: f64,
-    /// Integral of the queue's movement, for telling flat from moving.
     after_gap: bool,
+    /// Looks in a row at which a moving queue had not answered.
+    unanswered: u32,
 }
 
 impl DrainWatch {
@@ -61,11 +62,13 @@ impl DrainWatch {
     const ANSWERED: f64 = 0.2;
     /// A distance does not move: span over 1.5 s, ms.
     const FLAT: f64 = 12.0;
-    /// Somebody else's queue is at least this, ms.
-    const OTHER: f64 = 60.0;
+    /// Somebody else's queue never falls below this, ms, nor is it longer than any buffer for TCP.
+    const OTHER: (f64, f64) = (60.0, 1_500.0);
+    /// And has not answered at so many looks: flows like ours give way within one.
+    const OTHER_LOOKS: u32 = 2;
 
     pub(crate) fn new(now: Timestamp, queue: f64, after_gap: bool) -> Self {
-        Self { since: now, queue, expected: 0.0, after_gap }
+        Self { since: now, queue, expected: 0.0, after_gap, unanswered: 0 }
     }
 
     /// Once per report while draining.
@@ -86,15 +89,20 @@ impl DrainWatch {
         let through = input.acked > 0.85 * input.sent;
         let start = self.since.max(input.now.saturating_sub(Duration::from_millis(1_500)));
         let settled = start + time / 4;
+        let unanswered = self.unanswered;
         *self = Self::new(input.now, input.queue, after_gap);
         if answered || !through {
             return None;
         }
-        match past.since(settled)? {
-            Span { min, max, .. } if max - min < Self::FLAT => Some(Owner::Path(min)),
-            _ if input.queue > Self::OTHER => Some(Owner::Other),
-            _ => None,
+        let span = past.since(settled)?;
+        if span.max - span.min < Self::FLAT {
+            return Some(Owner::Path(span.min));
         }
+        if span.min < Self::OTHER.0 || span.max > Self::OTHER.1 || after_gap {
+            return None;
+        }
+        self.unanswered = unanswered + 1;
+        (self.unanswered >= Self::OTHER_LOOKS).then_some(Owner::Other)
     }
 }
 

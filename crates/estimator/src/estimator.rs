@@ -21,6 +21,7 @@ use crate::{Config, DemandRates, Estimate, Feedback, Insight, PacketKind, Probe,
 /// Pacing over the target: a frame leaves in less time than it lasts. While draining there is no hurry.
 const PACING: f64 = 1.4;
 const PACING_DRAIN: f64 = 1.1;
+const PACING_OF_CAPACITY: f64 = 0.9;
 /// Media below this part of the target over a second: the sender does not use what it has.
 const LIMITED: f64 = 0.75;
 const LIMITED_WINDOW: i64 = 1_000_000;
@@ -57,6 +58,9 @@ const REPORTS_PER_SECOND: u32 = 200;
 const PIECE: usize = 256;
 /// An unheard packet leaves the count in flight after twice the longest round trip and this.
 const FORGET: Duration = Duration::from_secs(1);
+/// Lost reports widen the window by the wait they made, up to this; it is forgotten by so much with each report.
+const REPORT_GAP_MAX: Duration = Duration::from_millis(500);
+const REPORT_GAP_DECAY: f64 = 0.99;
 /// Optimistic acknowledgements: never believe more than this much of what was sent.
 const BELIEVED: f64 = 1.5;
 
@@ -68,6 +72,8 @@ pub struct Estimator {
     rtt: Rtt,
     /// Mean time between reports.
     interval: Duration,
+    /// Longest wait that a lost report made, lately: the window must not close over it.
+    report_gap: Duration,
     queue: Queue,
     burst: OwnBurst,
     slope: Slope,
@@ -104,6 +110,7 @@ impl Estimator {
             history: History::default(),
             rtt: Rtt::new(),
             interval: Duration::from_millis(100),
+            report_gap: Duration::ZERO,
             queue: Queue::default(),
             burst: OwnBurst::default(),
             slope: Slope::default(),
@@ -167,7 +174,12 @@ impl Estimator {
         if let Some(time) = since.filter(|time| *time < Duration::from_secs(1)) {
             self.interval = (self.interval * 9 + time) / 10;
         }
-        let newest = self.digest(now, feedback);
+        let (newest, passed_over) = self.digest(now, feedback);
+        self.report_gap = self.report_gap.mul_f64(REPORT_GAP_DECAY);
+        if passed_over {
+            let wait = since.unwrap_or_default().min(REPORT_GAP_MAX).saturating_sub(self.interval);
+            self.report_gap = self.report_gap.max(wait);
+        }
         if let Some(newest) = newest {
             let wait =
                 feedback.sent.map_or(0, |sent| (sent.as_micros() - newest.arrival).clamp(0, 1_000_000));
@@ -268,10 +280,16 @@ impl Estimator {
             published = published.min(full.scaled(REFRESH_RATE));
         }
         let target = published.max(self.config.min);
-        let headroom = if state == State::Drain { PACING_DRAIN } else { PACING };
+        // What waits in the pacer while draining leaves as fast as the path carries it: no faster, which would feed
+        // the queue, and no slower, which would only move the wait.
+        let pacing = match self.rate.draining() {
+            Some(capacity) if !self.outage => target.scaled(PACING_DRAIN).max(capacity.scaled(PACING_OF_CAPACITY * pushback)),
+            Some(_) => target.scaled(PACING_DRAIN),
+            None => target.scaled(PACING),
+        };
         Estimate {
             target,
-            pacing: target.scaled(headroom),
+            pacing,
             window,
             padding: Bitrate::ZERO,
             state: self.state(state),
@@ -319,10 +337,11 @@ impl Estimator {
     }
 
     fn window(&self, target: Bitrate) -> DataSize {
+        let rtt_min = self.rtt.min().unwrap_or(window::UNKNOWN_RTT);
         if self.rate.state() == State::Competing {
-            window::size_competing(target, self.rtt.smoothed())
+            window::size_competing(target, self.rtt.smoothed(), rtt_min)
         } else {
-            window::size(target, self.rtt.min(), self.interval)
+            window::size(target, rtt_min, self.interval + self.report_gap)
         }
     }
 
@@ -342,13 +361,16 @@ impl Estimator {
         self.flood.1 > REPORTS_PER_SECOND
     }
 
-    /// Feeds a report to the parts that measure. The newest arrival of it, if anything arrived.
-    fn digest(&mut self, now: Timestamp, feedback: &Feedback<'_>) -> Option<Acked> {
+    /// Feeds a report to the parts that measure. The newest arrival of it, if anything arrived, and whether reports
+    /// before it were lost.
+    fn digest(&mut self, now: Timestamp, feedback: &Feedback<'_>) -> (Option<Acked>, bool) {
         self.explained = 0.0;
+        let mut passed_over = false;
         let mut newest: Option<Acked> = None;
         for result in feedback.results {
             let (verdict, gap) = self.history.on_result(now, result);
             if let Some(gap) = gap {
+                passed_over = true;
                 self.credit(&gap);
             }
             match verdict {
@@ -371,7 +393,7 @@ impl Estimator {
                 newest = self.digest_batch(now).or(newest);
             }
         }
-        self.digest_batch(now).or(newest)
+        (self.digest_batch(now).or(newest), passed_over)
     }
 
     fn digest_batch(&mut self, now: Timestamp) -> Option<Acked> {
@@ -468,6 +490,7 @@ impl Estimator {
             dt,
             target: self.rate.target(),
             delivered: signals.acked[2],
+            sent: signals.sent_reported,
             queued: queue > signals.threshold || self.rate.state() == State::Competing,
             empty: queue < 10.0,
         };

@@ -144,6 +144,8 @@ pub(crate) struct LossInput {
     pub(crate) target: f64,
     /// Delivered over the last half second, bit/s.
     pub(crate) delivered: Option<f64>,
+    /// Sent over the last 300 ms, bit/s.
+    pub(crate) sent: f64,
     /// The queue is over its threshold: loss adds nothing to that.
     pub(crate) queued: bool,
     /// The queue is next to nothing.
@@ -188,6 +190,8 @@ impl LossTest {
     const INHERENT_MAX: f64 = 0.4;
     /// What was in the pacer at the cut leaves meanwhile, s.
     const SETTLE: f64 = 0.1;
+    /// Fewest packets of a verdict.
+    const WATCH_PACKETS: u32 = 40;
     /// Longest watch, s.
     const WATCH_MAX: f64 = 2.5;
     /// A limit that was not met for so long is forgotten, s.
@@ -218,24 +222,33 @@ impl LossTest {
         }
         let short = meter.recent(SHORT);
         let Some(loss) = short.ratio() else { return LossAction::None };
-        if input.queued {
-            return LossAction::None;
+        if self.limit.is_some_and(|limit| self.is_forgotten(input, limit)) {
+            self.limit = None;
         }
-        if let Some(limit) = self.limit {
-            return self.at_limit(input, limit, loss, short);
-        }
-        if loss <= self.inherent + Self::ALARM || short.bursts < 2 {
+        if input.queued || short.bursts < 2 || loss <= self.inherent + self.alarm(short) {
             return LossAction::None;
         }
         self.begin(meter, input, loss)
+    }
+
+    /// So much over the path's own loss starts a test: what chance brings seldom, and less near a limit that is known.
+    fn alarm(&self, window: LossWindow) -> f64 {
+        let least = if self.limit.is_some() { Self::ALARM_AT_LIMIT } else { Self::ALARM };
+        let spread = (self.inherent * window.burst_length() / f64::from(window.packets)).sqrt();
+        least.max(3.0 * spread)
+    }
+
+    fn is_forgotten(&self, input: &LossInput, limit: Limit) -> bool {
+        (input.now - limit.seen).as_secs_f64() > Self::LIMIT_AGE || input.target > 1.3 * limit.rate
     }
 
     fn begin(&mut self, meter: &LossMeter, input: &LossInput, loss: f64) -> LossAction {
         let before = meter.recent(LONG);
         // An alarm fires on the highest of many looks: what to expect afterwards is nearer to the long run.
         let expected = before.ratio().map_or(loss, |long| long.clamp(loss / 2.0, loss));
-        let cut = (0.97 * (1.0 - loss)).clamp(0.45, 0.88);
-        let delivered = input.delivered.unwrap_or(input.target * (1.0 - loss));
+        let cut = (0.97 * (1.0 - loss)).clamp(0.45, if self.limit.is_some() { 0.93 } else { 0.88 });
+        // While the rate moves, half a second of arrivals is of a rate gone by.
+        let delivered = input.delivered.unwrap_or(0.0).max(input.sent.min(input.target) * (1.0 - loss));
         self.watch =
             Some(Watch { since: input.now, before, loss: expected, target: input.target, delivered, cut });
         LossAction::Set(input.target * cut, Reason::LossTest)
@@ -244,7 +257,7 @@ impl LossTest {
     fn judge(&mut self, meter: &LossMeter, input: &LossInput, watch: Watch) -> LossAction {
         let elapsed = (input.now - watch.since).as_secs_f64();
         let after = meter.from(micros(watch.since) + (Self::SETTLE * 1e6) as i64);
-        let (Some(loss), true) = (after.ratio(), after.packets >= 2 * ENOUGH) else {
+        let (Some(loss), true) = (after.ratio(), after.packets >= Self::WATCH_PACKETS) else {
             if elapsed > 2.0 * Self::WATCH_MAX {
                 self.watch = None;
             }
@@ -255,42 +268,23 @@ impl LossTest {
         let middle = 0.5 * (watch.loss + of_rate);
         let burst = watch.before.burst_length().max(after.burst_length());
         let spread = (middle * burst / f64::from(after.packets)).sqrt();
-        if (loss - middle).abs() < 1.5 * spread && elapsed < Self::WATCH_MAX {
+        if (loss - middle).abs() < 2.0 * spread && elapsed < Self::WATCH_MAX {
             return LossAction::None;
         }
         self.watch = None;
         let recently_wrong =
             self.disproved.is_some_and(|at| (input.now - at).as_secs_f64() < Self::DISPROVED_FOR);
         if loss > middle || recently_wrong {
+            if self.limit.take().is_some() {
+                self.disproved = Some(input.now);
+            }
             let known = if recently_wrong { watch.loss } else { loss };
             self.inherent = self.inherent.max(0.9 * known).min(Self::INHERENT_MAX);
             return LossAction::Set(0.97 * watch.target, Reason::LossOfPath);
         }
         let rate = watch.delivered.min(watch.target);
         self.limit = Some(Limit { rate, seen: input.now });
-        LossAction::Limit { target: (0.97 * rate).min(watch.target), ceiling: rate }
-    }
-
-    /// Near a known limit the first drops say enough; far below it, they say that it was none.
-    fn at_limit(&mut self, input: &LossInput, limit: Limit, loss: f64, short: LossWindow) -> LossAction {
-        let age = (input.now - limit.seen).as_secs_f64();
-        if age > Self::LIMIT_AGE || input.target > 1.3 * limit.rate {
-            self.limit = None;
-            return LossAction::None;
-        }
-        if loss <= self.inherent + Self::ALARM_AT_LIMIT || short.bursts < 2 || age < 1.0 {
-            return LossAction::None;
-        }
-        let delivered = input.delivered.unwrap_or(input.target);
-        if input.target < 0.93 * limit.rate && delivered < 0.93 * limit.rate {
-            self.limit = None;
-            self.disproved = Some(input.now);
-            self.inherent = self.inherent.max(0.8 * loss).min(Self::INHERENT_MAX);
-            return LossAction::Set(limit.rate, Reason::LossOfPath);
-        }
-        let rate = 0.7 * limit.rate + 0.3 * delivered.min(input.target);
-        self.limit = Some(Limit { rate, seen: input.now });
-        LossAction::Limit { target: input.target.min(0.96 * rate), ceiling: rate }
+        LossAction::Limit { target: 0.97 * rate, ceiling: rate }
     }
 
     /// What is always lost is learnt slowly and forgotten fast.

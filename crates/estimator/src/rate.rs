@@ -181,6 +181,14 @@ impl Rate {
         }
     }
 
+    /// While draining, the capacity that is drained at.
+    pub(crate) fn draining(&self) -> Option<Bitrate> {
+        match self.phase {
+            Phase::Drain(drain) => Some(Bitrate::from_f64(drain.capacity)),
+            Phase::Climb | Phase::Sharing(_) => None,
+        }
+    }
+
     /// A rate worth asking the path about, once.
     pub(crate) fn take_ask(&mut self) -> Option<f64> {
         self.ask.take()

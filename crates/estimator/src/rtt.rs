@@ -43,8 +43,9 @@ impl Rtt {
         self.smoothed.unwrap_or(Self::INITIAL)
     }
 
-    pub(crate) fn min(&self) -> Duration {
-        self.buckets.iter().flatten().map(|(min, _)| *min).min().unwrap_or(Self::INITIAL)
+    /// `None` before the first sample.
+    pub(crate) fn min(&self) -> Option<Duration> {
+        self.buckets.iter().flatten().map(|(min, _)| *min).min()
     }
 
     pub(crate) fn max(&self) -> Duration {
@@ -63,10 +64,10 @@ mod tests {
         for second in 2..9 {
             rtt.on_sample(Timestamp::from_secs(second), Duration::from_millis(80));
         }
-        assert_eq!((rtt.min(), rtt.max()), (Duration::from_millis(20), Duration::from_millis(80)));
+        assert_eq!((rtt.min(), rtt.max()), (Some(Duration::from_millis(20)), Duration::from_millis(80)));
         rtt.on_sample(Timestamp::from_secs(13), Duration::from_millis(90));
-        assert_eq!(rtt.min(), Duration::from_millis(80));
+        assert_eq!(rtt.min(), Some(Duration::from_millis(80)));
         rtt.on_sample(Timestamp::from_secs(1_000), Duration::ZERO);
-        assert_eq!((rtt.min(), rtt.max()), (FLOOR, FLOOR), "a long silence forgets all");
+        assert_eq!((rtt.min(), rtt.max()), (Some(FLOOR), FLOOR), "a long silence forgets all");
     }
 }

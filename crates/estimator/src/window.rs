@@ -9,8 +9,11 @@ use units::{Bitrate, DataSize};
 
 /// On top of the path's own round trip and the wait for feedback: the queue and jitter that is normal.
 const SLACK: Duration = Duration::from_millis(120);
-/// Among flows that fill the queue, the queue belongs to the round trip.
+/// Among flows that fill the queue, the queue belongs to the round trip, up to what buffers are made for.
 const SLACK_COMPETING: Duration = Duration::from_millis(200);
+const QUEUE_COMPETING: Duration = Duration::from_millis(500);
+/// Before the first round trip is known, a continent away and back must not stop the start.
+pub(crate) const UNKNOWN_RTT: Duration = Duration::from_millis(400);
 /// Two packets: less could never be acknowledged as a pair.
 pub(crate) const LEAST: DataSize = DataSize::from_bytes(2_600);
 /// The published rate is never scaled below this by a full window.
@@ -21,9 +24,9 @@ pub(crate) fn size(target: Bitrate, rtt_min: Duration, feedback: Duration) -> Da
     (target * (rtt_min + feedback + SLACK)).max(LEAST)
 }
 
-/// The window while competing: `rtt` holds the queue already.
-pub(crate) fn size_competing(target: Bitrate, rtt: Duration) -> DataSize {
-    (target * (rtt + SLACK_COMPETING)).max(LEAST)
+/// The window while competing: `rtt` holds the other flow's queue already.
+pub(crate) fn size_competing(target: Bitrate, rtt: Duration, rtt_min: Duration) -> DataSize {
+    (target * (rtt.min(rtt_min + QUEUE_COMPETING) + SLACK_COMPETING)).max(LEAST)
 }
 
 /// What is published of a target while more is in flight than the window: the allocator steps down before the pacer's
