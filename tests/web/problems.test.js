@@ -1,0 +1,44 @@
+// Every problem says what is wrong and what to do.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { connectionProblem, deviceProblem, endingWords } from "../../crates/server/web/app/problems.js";
+import { preferred } from "../../crates/server/web/app/peer.js";
+
+test("devices", () => {
+  /** @type {[string, boolean, string][]} */
+  const cases = [["NotAllowedError", true, "denied"], ["NotFoundError", true, "missing"], ["OverconstrainedError", true, "missing"],
+    ["NotReadableError", true, "busy"], ["TypeError", true, "failed"], ["NotAllowedError", false, "insecure"], ["", false, "insecure"]];
+  for (const kind of /** @type {const} */ (["audio", "video"])) {
+    for (const [name, secure, code] of cases) {
+      const problem = deviceProblem(kind, name, secure);
+      assert.equal(problem.code, code, name);
+      assert.match(problem.title, kind === "audio" ? /microphone/ : /camera/);
+      assert.match(problem.advice, /join without it\.$/);
+    }
+  }
+});
+
+test("connections", () => {
+  const found = { secure: true, reachable: undefined, online: true, host: "example.org" };
+  assert.equal(connectionProblem({ ...found, online: false }).code, "offline");
+  assert.equal(connectionProblem({ ...found, reachable: true }).code, "socket");
+  assert.equal(connectionProblem(found).code, "unreachable");
+});
+
+test("endings", () => {
+  assert.match(endingWords("room_full", "x"), /full/);
+  assert.equal(endingWords("new_code", "The server's own words."), "The server's own words.");
+  assert.equal(endingWords("toString", ""), "The call ended.");
+});
+
+test("codecs that are offered", () => {
+  /** @param {string} mimeType @param {string} [sdpFmtpLine] @returns {RTCRtpCodec} */
+  const codec = (mimeType, sdpFmtpLine) => ({ mimeType, clockRate: 90_000, ...(sdpFmtpLine ? { sdpFmtpLine } : {}) });
+  const known = [codec("video/AV1"), codec("video/H264", "packetization-mode=0;profile-level-id=42e01f"),
+    codec("video/H264", "packetization-mode=1;profile-level-id=64001f"), codec("video/rtx"),
+    codec("video/H264", "packetization-mode=1;profile-level-id=42e01f"), codec("video/VP8"), codec("video/red")];
+  assert.deepEqual(preferred("video", known).map(({ mimeType, sdpFmtpLine }) => [mimeType, sdpFmtpLine]), [
+    ["video/VP8", undefined], ["video/H264", "packetization-mode=1;profile-level-id=42e01f"], ["video/rtx", undefined]]);
+  assert.deepEqual(preferred("audio", [codec("audio/red"), codec("audio/opus")]).map(({ mimeType }) => mimeType), ["audio/opus"]);
+});
