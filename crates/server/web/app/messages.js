@@ -27,7 +27,7 @@ export const PATH = "/v1/signal";
  * @typedef {{ mid: string, frames_decoded: number, frames_dropped: number, decode_time_ms: number,
  *             freezes: number }} SlotReport
  *
- * @typedef {{ type: "join", room: string, name: string, token?: string, capabilities: Capabilities,
+ * @typedef {{ type: "join", room: string, name: string, token?: string, capabilities?: Capabilities,
  *             resume?: string }} Join
  * @typedef {{ type: "publish", mid: string, muted: boolean, source: Source }} Publish
  * @typedef {{ type: "view", slots: SlotView[] }} View
