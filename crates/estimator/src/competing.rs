@@ -47,6 +47,8 @@ pub(crate) struct DrainWatch {
     /// What should have drained, ms.
     expected: f64,
     after_gap: bool,
+    /// Reports since.
+    reports: u32,
     /// Looks in a row at which a moving queue had not answered.
     unanswered: u32,
 }
@@ -58,6 +60,8 @@ impl DrainWatch {
     /// And this much expected drain, ms: less drowns in jitter.
     const LEAST_EXPECTED: f64 = 150.0;
     const LEAST_EXPECTED_AFTER_GAP: f64 = 60.0;
+    /// Fewer reports than this show no movement.
+    const REPORTS: u32 = 6;
     /// A queue that fell by less than this part of what was expected did not answer.
     const ANSWERED: f64 = 0.2;
     /// A distance does not move: span over 1.5 s, ms.
@@ -68,20 +72,26 @@ impl DrainWatch {
     const OTHER_LOOKS: u32 = 2;
 
     pub(crate) fn new(now: Timestamp, queue: f64, after_gap: bool) -> Self {
-        Self { since: now, queue, expected: 0.0, after_gap, unanswered: 0 }
+        Self { since: now, queue, expected: 0.0, after_gap, reports: 0, unanswered: 0 }
     }
 
     /// Once per report while draining.
     pub(crate) fn step(&mut self, input: &DrainInput, past: &Queue) -> Option<Owner> {
         let capacity = input.capacity.min(1.25 * input.acked_long).max(1.0);
         self.expected += (1.0 - input.sent / capacity).max(0.0) * input.dt * 1_000.0;
-        let after_gap = self.after_gap || input.after_gap;
+        if input.after_gap {
+            // What was seen before the pause is of another time.
+            *self = Self::new(input.now, input.queue, true);
+            return None;
+        }
+        let after_gap = self.after_gap;
+        self.reports += 1;
         let (time, least) = if after_gap {
             (Self::TIME_AFTER_GAP, Self::LEAST_EXPECTED_AFTER_GAP)
         } else {
             (Self::TIME, Self::LEAST_EXPECTED)
         };
-        if self.expected < self.queue.max(least).min(400.0) || input.now - self.since < time {
+        if self.expected < self.queue.max(least).min(400.0) || input.now - self.since < time || self.reports < Self::REPORTS {
             return None;
         }
         let fell = self.queue - input.queue;

@@ -25,6 +25,12 @@ const PACING_OF_CAPACITY: f64 = 0.9;
 /// Media below this part of the target over a second: the sender does not use what it has.
 const LIMITED: f64 = 0.75;
 const LIMITED_WINDOW: i64 = 1_000_000;
+/// An application that asks for this much of the target uses all it has, whatever the last second says.
+const USES_ALL: f64 = 0.9;
+/// After the window held something back, for so long less was sent than was there.
+const HELD_FOR: Duration = Duration::from_secs(1);
+/// The window holds back when this much of it is full.
+const HELD: f64 = 0.9;
 /// Below this an estimate may rise, ms; never less than the time of one packet takes.
 const GATE: f64 = 12.0;
 /// A packet, for the time that one takes, bytes.
@@ -94,6 +100,8 @@ pub struct Estimator {
     newest_reported: Timestamp,
     last_media: Option<Timestamp>,
     outage: bool,
+    /// When the window last held something back.
+    held_at: Option<Timestamp>,
     /// Since when the queue has been next to nothing.
     calm_since: Option<Timestamp>,
     base_seen: Timestamp,
@@ -130,6 +138,7 @@ impl Estimator {
             newest_reported: Timestamp::ZERO,
             last_media: None,
             outage: false,
+            held_at: None,
             calm_since: None,
             base_seen: now,
             refresh_until: None,
@@ -153,6 +162,10 @@ impl Estimator {
             self.base_seen = now;
         }
         self.history.on_sent(now, &packet, burst);
+        let window = self.window(Bitrate::from_f64(self.rate.target()));
+        if self.history.in_flight().as_bytes() as f64 >= HELD * window.as_bytes() as f64 {
+            self.held_at = Some(now);
+        }
         self.prober.on_sent(now, &packet);
         self.sent.add(micros(now), size);
         if matches!(packet.kind, PacketKind::Media | PacketKind::Rtx) {
@@ -188,8 +201,8 @@ impl Estimator {
         }
         self.outage = false;
         let dt = since.unwrap_or(self.interval).as_secs_f64().min(0.3);
-        if let Some(queue) = self.queue.update(now, dt) {
-            self.control(now, dt, queue, after_gap);
+        if let Some(seen) = self.queue.update(now, dt) {
+            self.control(now, dt, self.present_queue(seen), after_gap);
         }
         self.consider_probe(now);
         self.history.expire(now, self.rtt.max() * 2 + FORGET);
@@ -431,8 +444,21 @@ impl Estimator {
         }
     }
 
+    /// The sender does not use what it has. One that says it does, or that the window held back, is believed: right
+    /// after a rise or an outage its last second says otherwise.
     fn is_limited(&self, now: Timestamp) -> bool {
+        let uses_all = |demand: DemandRates| demand.current.as_f64() >= USES_ALL * self.rate.target();
+        if self.demand.is_some_and(uses_all) || self.held_at.is_some_and(|at| now - at < HELD_FOR) {
+            return false;
+        }
         self.media.average(micros(now), LIMITED_WINDOW) < LIMITED * self.rate.target()
+    }
+
+    /// What was seen of the queue is of packets that arrived; what stands in it now is in flight. After a stall of the
+    /// radio everything arrives at once and late, and nothing stands any more.
+    fn present_queue(&self, seen: f64) -> f64 {
+        let rate = self.acked.recent(150_000).unwrap_or(0.0).max(self.rate.target()).max(1.0);
+        seen.min(self.history.in_flight().as_bytes() as f64 * 8_000.0 / rate)
     }
 
     /// One packet's time at the current rate belongs to the link, not to a queue.
