@@ -153,9 +153,7 @@ impl Transport {
         // RFC 8842 §5.3: another certificate would need another handshake.
         let is_known = |fingerprint| self.session.fingerprints.contains(fingerprint);
         if !is_first && !offer.fingerprints.is_empty() && !offer.fingerprints.iter().any(is_known) {
-            return Err(OfferError::Session(
-                "a=fingerprint has changed; a new certificate needs a new connection",
-            ));
+            return Err(OfferError::OtherConnection);
         }
         let agreement = negotiate::agree(&offer, &self.session.agreement, &self.config, rng)?;
 

@@ -9,6 +9,10 @@ pub enum OfferError {
     /// The transport is closed.
     #[error("the connection is closed; join again")]
     Closed,
+    /// The offer is by another connection than the ones before: its certificate is a new one, so there would have to be a
+    /// new handshake (RFC 8842 §5.3). The owner may make a new transport for it.
+    #[error("a=fingerprint has changed; a new certificate needs a new connection")]
+    OtherConnection,
     /// Longer than the limit.
     #[error(
         "the offer has {bytes} bytes, {limit} are allowed; offer fewer sections or fewer codecs per section"
