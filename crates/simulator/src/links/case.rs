@@ -6,10 +6,9 @@ use std::sync::Arc;
 use estimator::Ecn;
 
 use super::capacity::{Capacity, Schedule};
-use super::controller::ReceiverClock;
 use super::event::{MILLI, Micros};
 use super::link::LinkSpec;
-use super::receiver::ReceiverSpec;
+use super::receiver::{Format, ReceiverClock, ReceiverSpec};
 use super::source::SourceSpec;
 use super::tcp::{TcpLoad, TcpVariant};
 
@@ -90,6 +89,7 @@ impl FlowSpec {
                 audio: false,
                 receiver: ReceiverSpec {
                     interval: 50 * MILLI,
+                    format: Format::TransportWide,
                     clock: ReceiverClock { offset: 1_000_000_000, skew_ppm: 0 },
                     lies: false,
                 },

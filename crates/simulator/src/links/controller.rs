@@ -3,9 +3,7 @@
 
 use std::fmt;
 
-use estimator::{
-    Config, DemandRates, Estimate, Estimator, Feedback, PacketResult, Probe, RemoteTime, SentPacket, gcc::Gcc,
-};
+use estimator::{Config, DemandRates, Estimate, Estimator, Feedback, Probe, SentPacket, gcc::Gcc};
 use units::{Bitrate, DataSize, Timestamp};
 
 use super::rival::{Fixed, RtcGcc};
@@ -112,28 +110,4 @@ impl fmt::Display for ControllerKind {
             Self::Fixed(bps) => write!(f, "fixed-{}", bps / 1_000),
         }
     }
-}
-
-/// Shifts and scales the simulator's clock into a receiver's: an arbitrary offset and a rate error.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ReceiverClock {
-    /// Added to the simulator's time, in microseconds.
-    pub offset: i64,
-    /// Parts per million by which it runs fast (or, negative, slow).
-    pub skew_ppm: i64,
-}
-
-impl ReceiverClock {
-    /// What this clock shows at `now` microseconds.
-    pub fn read(&self, now: u64) -> RemoteTime {
-        let now = i64::try_from(now).unwrap_or(i64::MAX);
-        RemoteTime::from_micros(now + now * self.skew_ppm / 1_000_000 + self.offset)
-    }
-}
-
-/// Cuts an arrival time down to a resolution, as the wire format does.
-pub fn quantised(result: PacketResult, resolution: i64) -> PacketResult {
-    let cut =
-        |time: RemoteTime| RemoteTime::from_micros(time.as_micros().div_euclid(resolution) * resolution);
-    PacketResult { arrival: result.arrival.map(cut), ..result }
 }

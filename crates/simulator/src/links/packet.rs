@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use estimator::{ClusterId, Ecn, PacketKind, PacketResult, RemoteTime};
+use estimator::twcc::Status;
+use estimator::{ClusterId, Ecn, PacketKind, ccfb::Metric};
 
 use super::event::Micros;
 
@@ -15,15 +16,36 @@ pub enum Direction {
     Backward,
 }
 
-/// A feedback report under way.
-#[derive(Clone, Debug)]
-pub struct FeedbackPacket {
-    /// Sequence number of the report: tells a duplicate from a new one in tests and traces.
-    pub count: u64,
-    /// What the receiver says.
-    pub results: Vec<PacketResult>,
-    /// The receiver's clock when it wrote this. Transport-wide feedback does not carry it; RFC 8888 does.
-    pub sent: Option<RemoteTime>,
+/// A feedback report under way, as the values on the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// draft-holmer-rmcat-transport-wide-cc-extensions-01 §3.1.
+    TransportWide {
+        /// Base sequence number.
+        base: u16,
+        /// 24 bits of 64 ms.
+        reference: i32,
+        /// One per packet from the base on.
+        statuses: Vec<Status>,
+    },
+    /// RFC 8888 §3.1.
+    Ccfb {
+        /// The middle 32 bits of an NTP time.
+        timestamp: u32,
+        /// One per packet.
+        metrics: Vec<Metric>,
+    },
+}
+
+impl Report {
+    /// Bytes on the wire, headers included.
+    pub fn size(&self) -> u64 {
+        let n = match self {
+            Self::TransportWide { statuses, .. } => statuses.len(),
+            Self::Ccfb { metrics, .. } => metrics.len(),
+        };
+        60 + 2 * n as u64
+    }
 }
 
 /// What a packet carries.
@@ -43,7 +65,7 @@ pub enum Payload {
         sent: Micros,
     },
     /// A report about a real-time flow.
-    Feedback(Rc<FeedbackPacket>),
+    Feedback(Rc<Report>),
     /// A TCP segment: its index, and the number of this transmission.
     TcpData {
         /// Index of the segment, from zero.

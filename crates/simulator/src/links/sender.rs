@@ -6,12 +6,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use estimator::{ClusterId, Feedback, Pacer, PacketKind, Probe, SentPacket};
+use estimator::{ClusterId, Feedback, Pacer, PacketKind, Probe, SentPacket, ccfb, twcc};
 use units::{DataSize, Timestamp};
 
 use super::controller::Controller;
 use super::event::{MILLI, Micros};
-use super::packet::FeedbackPacket;
+use super::packet::Report;
+use super::receiver::SSRC;
 use super::source::{FRAME, Source};
 
 /// The largest packet of a frame, headers included.
@@ -23,6 +24,9 @@ const READ_INTERVAL: Micros = 100 * MILLI;
 /// Audio: 20 kbit/s in packets of 20 ms.
 const AUDIO_INTERVAL: Micros = 20 * MILLI;
 const AUDIO_BYTES: u64 = 50;
+
+/// The first sequence number: every run sees the 16 bits wrap within its first seconds.
+const FIRST_SEQ: u64 = 65_000;
 
 /// A packet on its way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +80,8 @@ pub struct Sender {
     waiting: VecDeque<Waiting>,
     waiting_bytes: u64,
     probe: Option<RunningProbe>,
+    unwrapper: twcc::Unwrapper,
+    mapper: ccfb::Mapper,
     next_seq: u64,
     padding_free_at: Micros,
     next_frame: Micros,
@@ -101,7 +107,9 @@ impl Sender {
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             probe: None,
-            next_seq: 0,
+            unwrapper: twcc::Unwrapper::new(),
+            mapper: ccfb::Mapper::new(),
+            next_seq: FIRST_SEQ,
             padding_free_at: now,
             next_frame: now + offset % FRAME,
             next_read: now,
@@ -138,9 +146,21 @@ impl Sender {
         (self.next_frame, self.next_read) = (now, now);
     }
 
-    /// A report came in.
-    pub fn on_feedback(&mut self, now: Micros, report: &FeedbackPacket) {
-        self.controller.on_feedback(stamp(now), &Feedback { results: &report.results, sent: report.sent });
+    /// A report came in. What cannot be unwrapped is dropped, as the product does.
+    pub fn on_feedback(&mut self, now: Micros, report: &Report) {
+        let Some(newest) = self.next_seq.checked_sub(1) else { return };
+        let (results, sent) = match report {
+            Report::TransportWide { base, reference, statuses } => {
+                let statuses = statuses.iter().copied();
+                let Ok(results) = self.unwrapper.unwrap(newest, *base, *reference, statuses) else { return };
+                (results, None)
+            }
+            Report::Ccfb { timestamp, metrics } => {
+                let (results, sent) = self.mapper.map(*timestamp, metrics.iter().copied());
+                (results, Some(sent))
+            }
+        };
+        self.controller.on_feedback(stamp(now), &Feedback { results, sent });
         self.follow(now);
     }
 
@@ -280,6 +300,8 @@ impl Sender {
         let seq = self.next_seq;
         self.next_seq += 1;
         let bytes = DataSize::from_bytes(size);
+        // The simulated streams share one RTP sequence, which happens to be the transport-wide one.
+        self.mapper.on_sent(seq, SSRC, seq as u16);
         self.controller.on_packet_sent(stamp(now), SentPacket { seq, size: bytes, kind, probe });
         // A probe has its own rate and is not charged to the pacer.
         let charged = if probe.is_some() { PacketKind::Padding } else { kind };

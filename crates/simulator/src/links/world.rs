@@ -3,6 +3,8 @@
 //! Owns the event loop and the routes. Everything that happens is a function of the case, the controller and the
 //! seed: the same three give the same [`Record`].
 
+use std::rc::Rc;
+
 use estimator::{Ecn, PacketKind};
 
 use super::capacity::Schedule;
@@ -11,7 +13,7 @@ use super::controller::ControllerKind;
 use super::event::{EventQueue, MILLI, Micros, SECOND};
 use super::link::{Link, Outcome};
 use super::packet::{Direction, Packet, Payload};
-use super::receiver::{Receiver, report_size};
+use super::receiver::Receiver;
 use super::record::{Record, STEP};
 use super::rng::Rng;
 use super::sender::{Outgoing, Sender};
@@ -290,11 +292,11 @@ impl<'a> World<'a> {
 
     fn report(&mut self, index: usize) {
         let Some(Endpoints::Media(media)) = &mut self.flows[index].endpoints else { return };
-        let report = media.receiver.report(self.now);
+        let reports = media.receiver.report(self.now);
         self.events.push(self.now + media.interval, Event::Report(index));
-        if let Some(report) = report {
-            let size = report_size(report.results.len());
-            self.forward(packet(index, Direction::Backward, size, Payload::Feedback(report)));
+        for report in reports {
+            let size = report.size();
+            self.forward(packet(index, Direction::Backward, size, Payload::Feedback(Rc::new(report))));
         }
     }
 

@@ -86,7 +86,8 @@ impl DualPi2 {
             let low = self.low.front().map_or(0, |packet| now - packet.queued_at);
             let delay = delay.max(low);
             let seconds = |time: Micros| time as f64 / 1e6;
-            let step = ALPHA * (seconds(delay) - seconds(TARGET)) + BETA * (seconds(delay) - seconds(self.last_delay));
+            let step = ALPHA * (seconds(delay) - seconds(TARGET))
+                + BETA * (seconds(delay) - seconds(self.last_delay));
             self.base = (self.base + step).clamp(0.0, 1.0);
             self.last_delay = delay;
             self.next_update = (self.next_update + UPDATE).max(now.saturating_sub(20 * UPDATE));

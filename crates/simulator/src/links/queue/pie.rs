@@ -78,8 +78,7 @@ impl Pie {
 /// RFC 8033 §4.2, with the scaling that keeps small probabilities stable and the limit on one step.
 fn next_probability(probability: f64, delay: Micros, last: Micros) -> f64 {
     let seconds = |time: Micros| time as f64 / 1e6;
-    let mut step =
-        ALPHA * (seconds(delay) - seconds(TARGET)) + BETA * (seconds(delay) - seconds(last));
+    let mut step = ALPHA * (seconds(delay) - seconds(TARGET)) + BETA * (seconds(delay) - seconds(last));
     step *= match probability {
         p if p < 0.000_001 => 1.0 / 2_048.0,
         p if p < 0.000_01 => 1.0 / 512.0,
