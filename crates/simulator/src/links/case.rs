@@ -6,11 +6,14 @@ use std::sync::Arc;
 use estimator::Ecn;
 
 use super::capacity::{Capacity, Schedule};
-use super::event::{MILLI, Micros};
+use super::event::{MILLI, Micros, SECOND};
 use super::link::LinkSpec;
 use super::receiver::{Format, ReceiverClock, ReceiverSpec};
 use super::source::SourceSpec;
 use super::tcp::{TcpLoad, TcpVariant};
+
+/// A fall of capacity counts as one if it still holds after this.
+const LASTING: Micros = 2 * SECOND;
 
 /// Which part of the table a case belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -179,16 +182,17 @@ impl Case {
         case
     }
 
-    /// Takes steps and falls from the schedules of the scored links.
+    /// Takes steps and falls from the schedules of the scored links. A fall is one that lasts: an outage or a dip of
+    /// less than two seconds leaves nothing to adapt to.
     pub fn note_steps(&mut self) {
         (self.steps, self.falls) = (Vec::new(), Vec::new());
         for (n, link) in self.scored.iter().enumerate() {
-            if let Capacity::Rate(rate) = &self.links[*link].capacity {
-                for pair in rate.steps().windows(2) {
-                    self.steps.push(pair[1].0);
-                    if pair[1].1 < pair[0].1 {
-                        self.falls.push((n, pair[1].0));
-                    }
+            let Capacity::Rate(rate) = &self.links[*link].capacity else { continue };
+            for pair in rate.steps().windows(2) {
+                let ((_, before), (at, _)) = (pair[0], pair[1]);
+                self.steps.push(at);
+                if (1..before).contains(&rate.at(at + LASTING)) {
+                    self.falls.push((n, at));
                 }
             }
         }

@@ -1,5 +1,7 @@
-//! The figures of one run, and their mean over seeds. The definitions are those of `docs` and of the published table;
-//! changing one changes every baseline.
+//! The figures of one run, and their mean over seeds. The published table is made of these, so
+//! changing a definition changes every baseline.
+
+use serde::Serialize;
 
 use super::case::{Case, FlowKind};
 use super::event::{MILLI, Micros, SECOND};
@@ -17,7 +19,7 @@ const FINAL: Micros = 60 * SECOND;
 
 /// The figures of one case. Times in milliseconds, shares as fractions; `None` where the question has no meaning in
 /// this case, or no answer in any seed.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Metrics {
     /// Media delivered against what could have been.
     pub util: f64,

@@ -6,13 +6,13 @@ use super::super::event::{MILLI, SECOND};
 use super::super::link::{Limit, LinkSpec};
 use super::super::loss::LossModel;
 use super::super::tcp::{TcpLoad, TcpVariant};
+use super::video::variable;
 use super::{bottleneck, sfu_flow, way_back, wifi_link, without_steps};
 
 /// All of them that need no recording.
 pub fn sfu() -> Vec<Case> {
     let constant = |mbps: f64| bottleneck(Capacity::mbps(&[(0.0, mbps)]));
     let steps = Capacity::mbps(&[(0.0, 5.0), (30.0, 1.0), (60.0, 0.4), (90.0, 2.0), (120.0, 5.0)]);
-    let variable = Capacity::mbps(&[(0.0, 1.0), (40.0, 2.5), (60.0, 0.6), (80.0, 1.0)]);
     let steps = LinkSpec { limit: Limit::Time(500 * MILLI), ..bottleneck(steps) };
     let lossy = LinkSpec { loss: LossModel::Independent(0.02), ..constant(3.0) };
     let tcp = FlowKind::Tcp { variant: TcpVariant::Reno, load: TcpLoad::Long };
@@ -22,7 +22,7 @@ pub fn sfu() -> Vec<Case> {
         case("S:const5M", 60, constant(5.0), vec![sfu_flow(0, 60)]),
         case("S:const0.7M", 60, constant(0.7), vec![sfu_flow(0, 60)]),
         case("S:steps", 150, steps, vec![sfu_flow(0, 150)]),
-        case("S:5.1", 100, bottleneck(variable), vec![sfu_flow(0, 99)]),
+        case("S:5.1", 100, bottleneck(variable()), vec![sfu_flow(0, 99)]),
         case("S:loss2", 90, lossy, vec![sfu_flow(0, 90)]),
         case("S:two-3.5M", 90, constant(3.5), vec![sfu_flow(0, 90), sfu_flow(10, 90)]),
         case("S:tcp-3M", 90, constant(3.0), vec![sfu_flow(0, 90), tcp]),

@@ -22,7 +22,7 @@ fn case(name: &str, seconds: u64, links: Vec<LinkSpec>, flows: Vec<FlowSpec>) ->
     Case::new(name, Group::Video, seconds * SECOND, links, flows)
 }
 
-fn single(name: &str, seconds: u64, link: LinkSpec, flows: Vec<FlowSpec>) -> Case {
+pub(super) fn single(name: &str, seconds: u64, link: LinkSpec, flows: Vec<FlowSpec>) -> Case {
     let back = way_back(link.delay.at(0));
     case(name, seconds, vec![link, back], flows)
 }
@@ -37,9 +37,13 @@ fn ramp_clean() -> Case {
     single("ramp-5M-nojit", 60, link, vec![video_flow(VIDEO_WIDE, 0, 60)])
 }
 
+/// RFC 8867 §5.1: the capacity that most others vary.
+pub(super) fn variable() -> Capacity {
+    Capacity::mbps(&[(0.0, 1.0), (40.0, 2.5), (60.0, 0.6), (80.0, 1.0)])
+}
+
 /// RFC 8867 §5.1 to §5.8.
 fn rfc_8867() -> Vec<Case> {
-    let variable = || Capacity::mbps(&[(0.0, 1.0), (40.0, 2.5), (60.0, 0.6), (80.0, 1.0)]);
     let usual = |mbps: f64| bottleneck(Capacity::mbps(&[(0.0, mbps)]));
     let far = LinkSpec { delay: constant(100 * MILLI), ..bottleneck(variable()) };
     let shared = Capacity::mbps(&[(0.0, 4.0), (25.0, 2.0), (50.0, 3.5), (75.0, 1.0), (100.0, 2.0)]);
@@ -85,7 +89,7 @@ fn round_trip_fairness() -> Case {
 }
 
 /// RFC 8867 §5.6: one long TCP connection.
-fn with_tcp(name: &str, queue_ms: u64) -> Case {
+pub(super) fn with_tcp(name: &str, queue_ms: u64) -> Case {
     let link = LinkSpec { limit: Limit::Time(queue_ms * MILLI), ..bottleneck(Capacity::mbps(&[(0.0, 2.0)])) };
     let tcp = FlowKind::Tcp { variant: TcpVariant::Reno, load: TcpLoad::Long };
     let flows = vec![video_flow(VIDEO_MAX, 5, 119), FlowSpec::new(tcp, 0, 119 * SECOND)];
