@@ -91,7 +91,10 @@ impl DrainWatch {
         } else {
             (Self::TIME, Self::LEAST_EXPECTED)
         };
-        if self.expected < self.queue.max(least).min(400.0) || input.now - self.since < time || self.reports < Self::REPORTS {
+        if self.expected < self.queue.max(least).min(400.0)
+            || input.now - self.since < time
+            || self.reports < Self::REPORTS
+        {
             return None;
         }
         let fell = self.queue - input.queue;

@@ -16,12 +16,21 @@ use crate::queue::{OwnBurst, Queue};
 use crate::rate::{Rate, Signals};
 use crate::rtt::Rtt;
 use crate::slope::Slope;
-use crate::{Config, DemandRates, Estimate, Feedback, Insight, PacketKind, Probe, Reason, SentPacket, State, window};
+use crate::{
+    Config, DemandRates, Estimate, Feedback, Insight, PacketKind, Probe, Reason, SentPacket, State, window,
+};
 
 /// Pacing over the target: a frame leaves in less time than it lasts. While draining there is no hurry.
 const PACING: f64 = 1.4;
 const PACING_DRAIN: f64 = 1.1;
 const PACING_OF_CAPACITY: f64 = 0.9;
+/// A pacer that is busy for the former time may have a backlog, one that is for the latter has one, s.
+const BUSY: (f64, f64) = (0.04, 0.14);
+const BACKLOG_TARGET: f64 = 0.5;
+/// A next useful rate within this of the current one is an encoder's, not a layer's.
+const ELASTIC: f64 = 1.2;
+/// Timers are late by so much.
+const PACER_SLACK: Duration = Duration::from_millis(3);
 /// Media below this part of the target over a second: the sender does not use what it has.
 const LIMITED: f64 = 0.75;
 const LIMITED_WINDOW: i64 = 1_000_000;
@@ -104,6 +113,8 @@ pub struct Estimator {
     held_at: Option<Timestamp>,
     /// Since when the queue has been next to nothing.
     calm_since: Option<Timestamp>,
+    busy_since: Timestamp,
+    last_sent: (Timestamp, DataSize),
     base_seen: Timestamp,
     refresh_until: Option<Timestamp>,
     flood: (u64, u32),
@@ -140,6 +151,8 @@ impl Estimator {
             outage: false,
             held_at: None,
             calm_since: None,
+            busy_since: now,
+            last_sent: (now, DataSize::ZERO),
             base_seen: now,
             refresh_until: None,
             flood: (0, 0),
@@ -167,6 +180,9 @@ impl Estimator {
             self.held_at = Some(now);
         }
         self.prober.on_sent(now, &packet);
+        if packet.kind == PacketKind::Media {
+            self.watch_pacer(now, packet.size);
+        }
         self.sent.add(micros(now), size);
         if matches!(packet.kind, PacketKind::Media | PacketKind::Rtx) {
             self.media.add(micros(now), size);
@@ -292,17 +308,20 @@ impl Estimator {
         } else if self.refresh_until.is_some() {
             published = published.min(full.scaled(REFRESH_RATE));
         }
-        let target = published.max(self.config.min);
+        let waiting = if self.is_elastic() { self.backlog() } else { 0.0 };
+        let target = published.scaled(1.0 - BACKLOG_TARGET * waiting).max(self.config.min);
         // What waits in the pacer while draining leaves as fast as the path carries it: no faster, which would feed
         // the queue, and no slower, which would only move the wait.
         let pacing = match self.rate.draining() {
-            Some(capacity) if !self.outage => target.scaled(PACING_DRAIN).max(capacity.scaled(PACING_OF_CAPACITY * pushback)),
-            Some(_) => target.scaled(PACING_DRAIN),
-            None => target.scaled(PACING),
+            Some(capacity) if !self.outage => {
+                published.scaled(PACING_DRAIN).max(capacity.scaled(PACING_OF_CAPACITY * pushback))
+            }
+            Some(_) => published.scaled(PACING_DRAIN),
+            None => published.scaled(PACING),
         };
         Estimate {
             target,
-            pacing,
+            pacing: pacing.max(target),
             window,
             padding: Bitrate::ZERO,
             state: self.state(state),
@@ -459,6 +478,31 @@ impl Estimator {
     fn present_queue(&self, seen: f64) -> f64 {
         let rate = self.acked.recent(150_000).unwrap_or(0.0).max(self.rate.target()).max(1.0);
         seen.min(self.history.in_flight().as_bytes() as f64 * 8_000.0 / rate)
+    }
+
+    /// The sender can follow a target that moves by a tenth: an encoder. Whole layers cannot: a dip that clears a
+    /// backlog would cost them a switch and a key frame, which makes the next backlog.
+    fn is_elastic(&self) -> bool {
+        self.demand.is_none_or(|demand| {
+            demand.next_useful.is_zero()
+                || demand.next_useful > demand.current && demand.next_useful <= demand.current.scaled(ELASTIC)
+        })
+    }
+
+    /// How sure it is, 0 to 1, that packets wait in the pacer: it has sent without a pause for longer than a frame
+    /// takes. A pacer that owns nothing tells nothing, but its silence does.
+    fn backlog(&self) -> f64 {
+        let busy = (self.now - self.busy_since).as_secs_f64();
+        ((busy - BUSY.0) / (BUSY.1 - BUSY.0)).clamp(0.0, 1.0)
+    }
+
+    /// A pause longer than the pacer makes by itself: nothing waits.
+    fn watch_pacer(&mut self, now: Timestamp, size: DataSize) {
+        let pause = self.last_sent.1 / self.estimate().pacing;
+        if now > self.last_sent.0 + pause.mul_f64(1.2) + PACER_SLACK {
+            self.busy_since = now;
+        }
+        self.last_sent = (now, size);
     }
 
     /// One packet's time at the current rate belongs to the link, not to a queue.

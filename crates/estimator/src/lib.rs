@@ -21,6 +21,6 @@ pub use estimator::Estimator;
 pub use feedback::{ccfb, twcc};
 pub use pacer::Pacer;
 pub use types::{
-    Capacity, ClusterId, DemandRates, Ecn, Estimate, Feedback, Insight, PacketKind, PacketResult, Probe, Reason,
-    RemoteTime, SentPacket, State,
+    Capacity, ClusterId, DemandRates, Ecn, Estimate, Feedback, Insight, PacketKind, PacketResult, Probe,
+    Reason, RemoteTime, SentPacket, State,
 };
