@@ -6,6 +6,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::limits;
+
 /// What the device can show, decode and afford. Everything is optional; what is missing comes from the preset of the
 /// device class, and without a class from the preset `unknown`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +36,7 @@ pub struct Device {
     pub class: DeviceClass,
     /// A model name for the operator's eyes. Nothing is decided by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = limits::MODEL_CHARS), regex(pattern = limits::PLAIN))]
     pub model: Option<String>,
 }
 
@@ -59,11 +62,14 @@ pub enum DeviceClass {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Display {
     /// Width in CSS pixels.
+    #[schemars(range(max = limits::SIDE_MAX))]
     pub width: u32,
     /// Height in CSS pixels.
+    #[schemars(range(max = limits::SIDE_MAX))]
     pub height: u32,
     /// Physical pixels per CSS pixel (`devicePixelRatio`), more than 0 and at most 16.
     #[serde(default = "one")]
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 16))]
     pub pixel_ratio: f64,
 }
 
@@ -88,6 +94,7 @@ pub struct Decode {
     pub max_pixels_per_second: Option<u64>,
     /// The video codecs that it decodes. Absent means those that were negotiated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = limits::CODECS))]
     pub codecs: Option<Vec<CodecSupport>>,
 }
 
@@ -95,6 +102,7 @@ pub struct Decode {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CodecSupport {
     /// The name as in SDP (`VP8`, `H264`, `VP9`, `AV1`), in any case.
+    #[schemars(length(min = 1, max = limits::CODEC_BYTES), regex(pattern = limits::VISIBLE))]
     pub name: String,
     /// True when it is decoded in hardware.
     #[serde(default)]

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Capabilities, ParticipantId, PublicationId, Source};
+use crate::{Capabilities, ParticipantId, PublicationId, Source, limits};
 
 /// A message from a client. The first one is `join`; everything else before it is answered with `not_joined`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,11 +37,14 @@ pub enum ClientMessage {
 pub struct Join {
     /// The room's name: 1 to 64 of the letters `a-z`, `A-Z`, digits, `.`, `_`, `~` and `-`. It comes into being with
     /// its first participant and ends with its last.
+    #[schemars(length(min = 1, max = limits::ROOM_CHARS), regex(pattern = r"^[A-Za-z0-9._~-]*$"))]
     pub room: String,
     /// What to call this participant: 1 to 64 characters, none of them control characters.
+    #[schemars(length(min = 1, max = limits::NAME_CHARS), regex(pattern = limits::PLAIN))]
     pub name: String,
     /// A join token, where the server asks for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = limits::TOKEN_BYTES), regex(pattern = limits::VISIBLE))]
     pub token: Option<String>,
     /// What the device can do.
     #[serde(default)]
@@ -49,6 +52,7 @@ pub struct Join {
     /// The `resume` of an earlier `joined`: takes over that participant, with its publications, slots and media path.
     /// Where that participant is gone, the join is an ordinary one and `joined` says `resumed: false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = limits::RESUME_BYTES), regex(pattern = limits::VISIBLE))]
     pub resume: Option<String>,
 }
 
@@ -65,6 +69,7 @@ pub struct Offer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct View {
     /// One entry per slot.
+    #[schemars(length(max = limits::SLOTS))]
     pub slots: Vec<SlotView>,
 }
 
@@ -72,15 +77,18 @@ pub struct View {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SlotView {
     /// The slot: the MID of one of this client's receive-only sections.
+    #[schemars(length(min = 1, max = limits::MID_BYTES), regex(pattern = limits::VISIBLE))]
     pub mid: String,
     /// What to show in it.
     #[serde(default)]
     pub want: Want,
     /// Width in *physical* pixels, after letterboxing. 0 for hidden, absent for unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = limits::SIDE_MAX))]
     pub width: Option<u32>,
     /// Height in *physical* pixels, after letterboxing. 0 for hidden, absent for unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = limits::SIDE_MAX))]
     pub height: Option<u32>,
     /// The most frames per second that are of use here. Absent for no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,6 +96,7 @@ pub struct SlotView {
     /// What to prefer when not everything fits: 0 thumbnail, 1 ordinary tile, 2 large tile (stage), 3 pinned by the
     /// user. The server lifts screen shares and speakers by itself.
     #[serde(default = "ordinary")]
+    #[schemars(range(max = limits::PRIORITY_MAX))]
     pub priority: u8,
     /// The user's own ceiling (a menu of auto, low, medium, high): the largest picture by its shorter side in pixels, at
     /// 16:9. Absent for auto. The smallest encoding is sent even where it lies above.
@@ -135,6 +144,7 @@ pub struct Report {
     /// The time that the figures below cover, in milliseconds.
     pub interval_ms: u32,
     /// One entry per slot that showed something.
+    #[schemars(length(max = limits::SLOTS))]
     pub slots: Vec<SlotReport>,
 }
 
@@ -142,6 +152,7 @@ pub struct Report {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SlotReport {
     /// The slot.
+    #[schemars(length(min = 1, max = limits::MID_BYTES), regex(pattern = limits::VISIBLE))]
     pub mid: String,
     /// Frames decoded.
     #[serde(default)]
@@ -161,6 +172,7 @@ pub struct SlotReport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Publish {
     /// The MID of one of this client's sending sections.
+    #[schemars(length(min = 1, max = limits::MID_BYTES), regex(pattern = limits::VISIBLE))]
     pub mid: String,
     /// True while silence, black or nothing is sent on purpose.
     #[serde(default)]

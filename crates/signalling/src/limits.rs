@@ -20,14 +20,21 @@ pub const ID_BYTES: usize = 64;
 pub const MID_BYTES: usize = 16;
 /// The longest device model, in characters.
 pub const MODEL_CHARS: usize = 128;
-/// The longest list of codecs, and the longest name of one.
+/// The longest list of codecs.
 pub const CODECS: usize = 16;
+/// The longest name of a codec, in bytes.
+pub const CODEC_BYTES: usize = 16;
 /// The most entries of a list of slots.
 pub const SLOTS: usize = 128;
 /// The highest priority of a slot.
 pub const PRIORITY_MAX: u8 = 3;
 /// The largest side of a viewport, display or picture, in pixels.
 pub const SIDE_MAX: u32 = 65_535;
+
+/// For the schema: text for people has no control characters.
+pub(crate) const PLAIN: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
+/// For the schema: text for machines is visible ASCII.
+pub(crate) const VISIBLE: &str = r"^[!-~]*$";
 
 /// The limits that an operator may change. The rest are constants of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +131,7 @@ fn check_capabilities(capabilities: &Capabilities) -> Result<(), Breach> {
     let codecs = capabilities.decode.as_ref().and_then(|decode| decode.codecs.as_ref());
     if let Some(codecs) = codecs {
         few("decode.codecs", codecs, CODECS)?;
-        codecs.iter().try_for_each(|codec| token("decode.codecs.name", &codec.name, CODECS))?;
+        codecs.iter().try_for_each(|codec| token("decode.codecs.name", &codec.name, CODEC_BYTES))?;
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ macro_rules! id {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         #[serde(transparent)]
-        pub struct $name(pub String);
+        pub struct $name(#[schemars(length(min = 1, max = crate::limits::ID_BYTES), regex(pattern = crate::limits::VISIBLE))] pub String);
 
         impl $name {
             /// The id as it is written on the wire.
