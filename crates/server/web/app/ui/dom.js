@@ -84,6 +84,22 @@ export function mark() {
 }
 
 /**
+ * Dark squares on a light ground, with the quiet margin that readers of QR codes need (ISO/IEC 18004 §5.3.8).
+ * @param {boolean[][]} rows
+ */
+export function squares(rows) {
+  const namespace = "http://www.w3.org/2000/svg";
+  const margin = 4;
+  const svg = document.createElementNS(namespace, "svg");
+  svg.setAttribute("viewBox", `0 0 ${rows.length + 2 * margin} ${rows.length + 2 * margin}`);
+  const path = document.createElementNS(namespace, "path");
+  path.setAttribute("d", rows.flatMap((row, y) =>
+    row.map((dark, x) => (dark ? `M${x + margin} ${y + margin}h1v1h-1z` : ""))).join(""));
+  svg.append(path);
+  return svg;
+}
+
+/**
  * A round button with a drawing and a name.
  * @param {Icon} drawing
  * @param {string} label

@@ -1,8 +1,9 @@
 // Dialogs over a call: why a picture is what it is, what this device sends, how to invite, which keys there are.
 
 import { explain, gradeOf, rateWords } from "../reasons.js";
+import { qrCode } from "../qr.js";
 import { WISHES, ceilingOf } from "../view.js";
-import { h, icon, iconButton } from "./dom.js";
+import { h, icon, iconButton, squares } from "./dom.js";
 
 /** @import { Encoding, SlotState } from "../messages.js" */
 /** @import { Received, Sent } from "../stats.js" */
@@ -99,7 +100,10 @@ export class Panel {
     const share = "share" in navigator && h("button", { type: "button", class: "plain",
       on: { click: () => void navigator.share({ url: address }).catch(() => {}) } }, "Share …");
     const buttons = h("div", { class: "row" }, copy, share);
-    this.#open("Invite others", [h("p", {}, "Whoever opens this link can join."), field, buttons]);
+    const code = qrCode(address);
+    const picture = code && h("div", { class: "code", role: "img", "aria-label": "QR code of the link" }, squares(code));
+    const words = h("p", {}, "Whoever opens this link can join. A phone can read it from the screen.");
+    this.#open("Invite others", [words, ...(picture ? [picture] : []), field, buttons]);
   }
 
   keys() {
