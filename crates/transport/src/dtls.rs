@@ -22,7 +22,7 @@ use units::Timestamp;
 
 use crate::clock;
 use crate::event::CloseReason;
-use crate::identity::{Identity, fingerprint};
+use crate::identity::{FLIGHT_INTERVAL, Identity, fingerprint};
 use crate::srtp::{Keys, Srtp};
 use guard::Guard;
 
@@ -32,6 +32,9 @@ const PEER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED,
 const MAX_KEPT: usize = 8;
 /// Datagrams waiting to be fetched. Fetched after every call; a flight has at most four.
 const MAX_TRANSMITS: usize = 32;
+
+/// Repetitions of one flight, over 19 s: longer than a handshake is given.
+const MAX_REPEATED: u32 = 7;
 
 /// What a datagram or the passing of time led to.
 pub(crate) enum Outcome {
@@ -62,7 +65,18 @@ pub(crate) struct Dtls {
     /// The client's first flight, until it has been answered.
     kept: Option<Vec<BytesMut>>,
     transmits: VecDeque<Bytes>,
+    flight: Flight,
     completed: bool,
+}
+
+/// Our last flight, for sending it again when the library has lost sight of it: there any handshake record of the client, a repeated ClientHello above all, stops the timer of the flight
+/// in progress for good, and a flight that is lost then stays lost (RFC 6347 §4.2.4 wants it repeated at just that moment). Repeated as it was, down to the record numbers: what the client
+/// has not got is new to it, and what it has got it drops.
+#[derive(Default)]
+struct Flight {
+    datagrams: Vec<Bytes>,
+    due: Option<Timestamp>,
+    repeated: u32,
 }
 
 impl Dtls {
@@ -75,6 +89,7 @@ impl Dtls {
             stage: Stage::Gcm,
             kept: Some(Vec::new()),
             transmits: VecDeque::new(),
+            flight: Flight::default(),
             completed: false,
         }
     }
@@ -95,10 +110,35 @@ impl Dtls {
             }
             kept.push(datagram.clone());
         }
-        match self.read(now, datagram) {
+        let outcome = match self.read(now, datagram) {
             Err(Error::ErrServerNoMatchingSrtpProfile) => self.second_try(now, fingerprints),
             result => self.conclude(result, fingerprints),
+        };
+        self.watch_flight(now);
+        outcome
+    }
+
+    /// Takes over the repetition of our last flight when the library's timer is gone although the client has not answered it.
+    fn watch_flight(&mut self, now: Timestamp) {
+        if self.completed {
+            self.flight = Flight::default();
+        } else if !self.transmits.is_empty() {
+            self.flight =
+                Flight { datagrams: self.transmits.iter().cloned().collect(), due: None, repeated: 0 };
+        } else if self.endpoint.poll_timeout(&PEER).is_none() && self.flight.due.is_none() {
+            self.flight.due = Some(now + FLIGHT_INTERVAL);
         }
+    }
+
+    fn repeat_flight(&mut self, now: Timestamp) {
+        if self.flight.due.is_none_or(|due| now < due) {
+            return;
+        }
+        self.flight.repeated += 1;
+        // RFC 6347 §4.2.4.1: twice the time after each repetition.
+        let wait = FLIGHT_INTERVAL * (1 << self.flight.repeated.min(MAX_REPEATED));
+        self.flight.due = (self.flight.repeated < MAX_REPEATED).then(|| now + wait);
+        self.transmits.extend(self.flight.datagrams.iter().cloned());
     }
 
     /// Sends lost flights again.
@@ -107,6 +147,7 @@ impl Dtls {
             // Without an association there is nothing to repeat.
             Ok(()) | Err(Error::InvalidRemoteAddress(_)) => {
                 self.collect();
+                self.repeat_flight(now);
                 Outcome::Pending
             }
             Err(_) => Outcome::Refused,
@@ -115,7 +156,8 @@ impl Dtls {
 
     /// When a flight is to be sent again.
     pub(crate) fn poll_timeout(&self) -> Option<Timestamp> {
-        self.endpoint.poll_timeout(&PEER).map(clock::timestamp)
+        let flight = self.flight.due;
+        self.endpoint.poll_timeout(&PEER).map(clock::timestamp).into_iter().chain(flight).min()
     }
 
     /// The next datagram for the client.

@@ -12,7 +12,7 @@ use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 
 /// Time until a lost flight of the handshake is sent again. A participant waits for its picture meanwhile: RFC 6347 §4.2.4.1 says 1 s, and lets real-time
 /// applications choose less.
-const FLIGHT_INTERVAL: Duration = Duration::from_millis(150);
+pub(crate) const FLIGHT_INTERVAL: Duration = Duration::from_millis(150);
 
 /// No certificate could be made.
 #[derive(Debug, thiserror::Error)]

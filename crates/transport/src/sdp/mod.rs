@@ -6,8 +6,6 @@ mod error;
 pub(crate) mod model;
 pub(crate) mod negotiate;
 pub(crate) mod offer;
-#[cfg(test)]
-mod tests;
 
 pub use error::OfferError;
 

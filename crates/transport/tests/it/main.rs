@@ -1,0 +1,14 @@
+//! A transport from outside: offers as real clients write them, a client's own handshake and media over datagrams in memory, and everything that
+//! must not hurt. One binary with modules, so that it links once.
+
+mod call;
+mod client;
+mod defects;
+mod handshake;
+mod hostile;
+mod ice;
+mod media;
+mod offers;
+mod refusals;
+mod renegotiation;
+mod snapshots;
