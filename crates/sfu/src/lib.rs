@@ -1,1 +1,52 @@
-//! Placeholder.
+//! The node: participants, their sessions and transports, and the rooms they are in, joined into one value. Sans-IO.
+//!
+//! Owns who is who: which datagram and which message belongs to which participant, what others are told, how long somebody
+//! whose connection was lost is kept. Leaves media to `router`, cryptography and SDP to `transport`, JSON to `signalling`,
+//! and sockets, threads and the clock to whoever drives it. The server and the simulator drive the same [`Sfu`].
+//!
+//! # Driving it
+//!
+//! One input, then outputs until [`Output::Wait`], then wait for the next input or for that deadline:
+//!
+//! ```
+//! use sfu::{Config, Input, Output, SessionId, Sfu};
+//! use units::Timestamp;
+//!
+//! let transport = transport::Config::new(transport::Security::Plaintext);
+//! let mut sfu = Sfu::new(Config::new(transport), [7; 32]);
+//! let now = Timestamp::ZERO;
+//! let join = serde_json::from_str(r#"{"type":"join","room":"standup","name":"Ada"}"#).unwrap();
+//! sfu.handle_input(now, Input::Message { session: SessionId(1), message: join });
+//! loop {
+//!     match sfu.poll_output() {
+//!         Output::Datagram(transmit) => println!("send to {}", transmit.destination),
+//!         Output::Message { session, message } => println!("tell {session}: {message:?}"),
+//!         Output::CloseSession { session } => println!("close {session}"),
+//!         Output::Wait(deadline) => break println!("call again at {deadline:?}"),
+//!     }
+//! }
+//! ```
+//!
+//! Time is an argument and never goes back. All randomness (ICE credentials, SSRCs, first sequence numbers, resume secrets)
+//! comes from the seed, so the same inputs give the same outputs; the server's seed comes from the operating system.
+
+mod capability;
+mod config;
+mod event;
+mod negotiation;
+mod node;
+mod notice;
+mod participant;
+mod room;
+mod routes;
+mod session;
+mod stats;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod wire;
+
+pub use config::{Config, Limits};
+pub use event::{Input, Output, SessionId};
+pub use node::Sfu;
+pub use stats::{Load, Stats};

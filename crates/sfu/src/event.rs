@@ -1,0 +1,70 @@
+//! What goes into a node and what comes out of it. Owns the values; their meaning is in the crate's documentation.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use bytes::BytesMut;
+use signalling::{ClientMessage, ServerMessage};
+use transport::Transmit;
+use units::Timestamp;
+
+/// One signalling connection. Chosen by the driver, never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub u64);
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "s{}", self.0)
+    }
+}
+
+/// Something that happened outside.
+#[derive(Debug)]
+pub enum Input {
+    /// A datagram arrived.
+    Datagram {
+        /// The address of ours that it came to.
+        local: SocketAddr,
+        /// Where it came from.
+        source: SocketAddr,
+        /// What it held. Decrypted in place.
+        data: BytesMut,
+    },
+    /// A message came over a signalling connection. The first one must be `join`.
+    Message {
+        /// The connection.
+        session: SessionId,
+        /// The message, within the limits of `signalling`.
+        message: ClientMessage,
+    },
+    /// A signalling connection is gone. Its participant is kept for a while.
+    SessionLost {
+        /// The connection.
+        session: SessionId,
+    },
+    /// The deadline of [`Output::Wait`] has come.
+    Timeout,
+    /// Tell everybody that the node goes down, and let go of everything.
+    Shutdown,
+}
+
+/// Something to be done outside.
+#[derive(Debug)]
+pub enum Output {
+    /// Send a datagram.
+    Datagram(Transmit),
+    /// Send a message over a signalling connection.
+    Message {
+        /// The connection.
+        session: SessionId,
+        /// The message.
+        message: ServerMessage,
+    },
+    /// Close a signalling connection once its messages are out. No input of it is expected any more.
+    CloseSession {
+        /// The connection.
+        session: SessionId,
+    },
+    /// Nothing more to do: wait for an input, and at that time give [`Input::Timeout`].
+    Wait(Option<Timestamp>),
+}

@@ -1,0 +1,331 @@
+//! The node itself: takes inputs, hands out outputs, moves packets between transports and rooms.
+//!
+//! Owns the tables and the way of a packet. Only dispatches: messages are handled in `session`, what others are told in
+//! `notice`.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+
+use bytes::BytesMut;
+use packet::RtcpItem;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+use router::ParticipantId;
+use signalling::{ErrorCode, ServerMessage};
+use transport::{CloseReason, Event, IncomingRtp};
+use units::Timestamp;
+
+use crate::participant::{MediaPath, Participant};
+use crate::room::{Room, RoomId};
+use crate::routes::{FourTuple, Routes};
+use crate::timers::Timers;
+use crate::{Config, Input, Load, Output, SessionId, Stats};
+
+/// Who may ask to be called at a certain time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Timer {
+    /// A participant's transport.
+    Transport(ParticipantId),
+    /// A room's media.
+    Room(RoomId),
+    /// The rates in the slots of a room, which clients are told once a second.
+    Rates(RoomId),
+    /// A participant that may not come back.
+    Expiry(ParticipantId),
+}
+
+/// A node: everything that one worker serves. See the crate's documentation for how to drive it.
+pub struct Sfu {
+    pub(crate) config: Config,
+    pub(crate) rng: ChaCha20Rng,
+    pub(crate) rooms: BTreeMap<RoomId, Room>,
+    pub(crate) room_names: BTreeMap<String, RoomId>,
+    pub(crate) participants: BTreeMap<ParticipantId, Participant>,
+    pub(crate) sessions: BTreeMap<SessionId, ParticipantId>,
+    pub(crate) resumes: BTreeMap<String, ParticipantId>,
+    pub(crate) routes: Routes,
+    pub(crate) timers: Timers<Timer>,
+    pub(crate) next_participant: u32,
+    pub(crate) next_room: u32,
+    /// Rooms with something to be said at the end of this input.
+    pub(crate) noisy: BTreeSet<RoomId>,
+    pub(crate) closing: bool,
+    pub(crate) stats: Stats,
+    outputs: VecDeque<Output>,
+    /// What rooms want done, kept to reuse its memory. Empty between calls.
+    routed: Vec<router::Output>,
+    /// Feedback on its way to one participant, kept to reuse its memory.
+    feedback: Vec<RtcpItem>,
+    latest: Timestamp,
+}
+
+impl Sfu {
+    /// An empty node. All its randomness comes from the seed: secret and fresh for a server, fixed for a simulation.
+    pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        Self {
+            config,
+            rng: ChaCha20Rng::from_seed(seed),
+            rooms: BTreeMap::new(),
+            room_names: BTreeMap::new(),
+            participants: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            resumes: BTreeMap::new(),
+            routes: Routes::default(),
+            timers: Timers::default(),
+            next_participant: 1,
+            next_room: 1,
+            noisy: BTreeSet::new(),
+            closing: false,
+            stats: Stats::default(),
+            outputs: VecDeque::new(),
+            routed: Vec::new(),
+            feedback: Vec::new(),
+            latest: Timestamp::ZERO,
+        }
+    }
+
+    /// Takes one input. Drain [`Sfu::poll_output`] before the next.
+    pub fn handle_input(&mut self, now: Timestamp, input: Input) {
+        debug_assert!(self.outputs.is_empty(), "one input, then all of its outputs");
+        // A clock that steps back would make deadlines that never come.
+        let now = now.max(self.latest);
+        self.latest = now;
+        match input {
+            Input::Datagram { local, source, data } => self.datagram(now, local, source, data),
+            Input::Message { session, message } => self.message(now, session, message),
+            Input::SessionLost { session } => self.session_lost(now, session),
+            Input::Timeout => {}
+            Input::Shutdown => self.shutdown(now),
+        }
+        self.run_timers(now);
+        self.flush_notices(now);
+    }
+
+    /// The next thing to do outside; [`Output::Wait`] when all is done.
+    pub fn poll_output(&mut self) -> Output {
+        self.outputs.pop_front().unwrap_or_else(|| Output::Wait(self.timers.next()))
+    }
+
+    /// How much the node holds.
+    pub fn load(&self) -> Load {
+        Load {
+            rooms: self.rooms.len(),
+            participants: self.participants.len(),
+            connected: self.participants.values().filter(|p| p.media == MediaPath::Connected).count(),
+        }
+    }
+
+    /// The node's counters.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    fn datagram(&mut self, now: Timestamp, local: SocketAddr, source: SocketAddr, data: BytesMut) {
+        let Some(id) = self.routes.find(FourTuple { local, source }, &data) else {
+            self.stats.stray_datagrams += 1;
+            return;
+        };
+        if let Some(transport) = self.participants.get_mut(&id).and_then(|p| p.transport.as_mut()) {
+            transport.handle_datagram(now, local, source, data);
+            self.drain_transport(now, id);
+        }
+    }
+
+    fn run_timers(&mut self, now: Timestamp) {
+        while let Some(timer) = self.timers.pop_due(now) {
+            match timer {
+                Timer::Transport(id) => {
+                    if let Some(transport) = self.participants.get_mut(&id).and_then(|p| p.transport.as_mut())
+                    {
+                        transport.handle_timeout(now);
+                        self.drain_transport(now, id);
+                    }
+                }
+                Timer::Room(id) => self.with_router(now, id, |router, out| router.handle_timeout(now, out)),
+                Timer::Rates(id) => self.rates_due(now, id),
+                Timer::Expiry(id) => self.remove_participant(now, id),
+            }
+        }
+    }
+
+    /// Lets a room do something and carries out what it wants done.
+    pub(crate) fn with_router(
+        &mut self,
+        now: Timestamp,
+        id: RoomId,
+        act: impl FnOnce(&mut router::Room, &mut Vec<router::Output>),
+    ) {
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        act(&mut room.router, &mut self.routed);
+        self.timers.set(Timer::Room(id), room.router.poll_timeout());
+        self.route(now, id);
+    }
+
+    /// Takes everything that a transport has to say and to send.
+    pub(crate) fn drain_transport(&mut self, now: Timestamp, id: ParticipantId) {
+        loop {
+            let Some(participant) = self.participants.get_mut(&id) else { return };
+            let room = participant.room;
+            let Some(transport) = participant.transport.as_mut() else { return };
+            let Some(event) = transport.poll_event() else { break };
+            match event {
+                Event::Rtp(incoming) => {
+                    self.stats.packets_in += 1;
+                    self.with_router(now, room, |router, out| {
+                        router.handle_rtp(now, id, media(incoming), out)
+                    });
+                }
+                Event::Rtcp(items) => self.with_router(now, room, |router, out| {
+                    for item in &items {
+                        router.handle_rtcp(now, id, item, out);
+                    }
+                }),
+                Event::SourceValidated { local, source } => {
+                    self.routes.add_source(FourTuple { local, source }, id)
+                }
+                Event::SourceExpired { local, source } => {
+                    self.routes.remove_source(FourTuple { local, source }, id);
+                }
+                Event::PathChanged { .. } => tracing::debug!(participant = %id, "media takes another path"),
+                Event::Connected => self.media_connected(now, id),
+                Event::Closed(reason) => self.media_lost(now, id, reason),
+            }
+        }
+        self.flush_transport(id);
+    }
+
+    /// Moves a transport's datagrams to the outputs and notes its deadline.
+    pub(crate) fn flush_transport(&mut self, id: ParticipantId) {
+        let Some(transport) = self.participants.get_mut(&id).and_then(|p| p.transport.as_mut()) else {
+            return;
+        };
+        while let Some(transmit) = transport.poll_transmit() {
+            self.outputs.push_back(Output::Datagram(transmit));
+        }
+        self.timers.set(Timer::Transport(id), transport.poll_timeout());
+    }
+
+    /// Carries out what a room wants done, in order.
+    fn route(&mut self, now: Timestamp, room: RoomId) {
+        let mut routed = std::mem::take(&mut self.routed);
+        let mut outputs = routed.drain(..).peekable();
+        while let Some(output) = outputs.next() {
+            match output {
+                router::Output::Rtp { to, packet } => self.send(now, to, &packet),
+                router::Output::Rtcp { to, item } => {
+                    self.feedback.push(item);
+                    // What one participant is told in a row goes out as one compound packet.
+                    while let Some(router::Output::Rtcp { item, .. }) = outputs
+                        .next_if(|next| matches!(next, router::Output::Rtcp { to: next, .. } if *next == to))
+                    {
+                        self.feedback.push(item);
+                    }
+                    self.send_feedback(now, to);
+                }
+                router::Output::Event(event) => self.room_event(now, room, event),
+            }
+        }
+        drop(outputs);
+        self.routed = routed;
+    }
+
+    fn send(&mut self, now: Timestamp, to: ParticipantId, packet: &router::OutgoingPacket) {
+        let Some(transport) = self.participants.get_mut(&to).and_then(|p| p.transport.as_mut()) else {
+            self.stats.unsendable += 1;
+            return;
+        };
+        let sent =
+            transport.send_rtp(now, &packet.header, &[&packet.prefix, &packet.payload], packet.padding);
+        match sent {
+            Ok(_) => self.stats.packets_out += 1,
+            Err(_) => self.stats.unsendable += 1,
+        }
+        while let Some(transmit) = transport.poll_transmit() {
+            self.outputs.push_back(Output::Datagram(transmit));
+        }
+    }
+
+    fn send_feedback(&mut self, now: Timestamp, to: ParticipantId) {
+        if let Some(transport) = self.participants.get_mut(&to).and_then(|p| p.transport.as_mut())
+            && transport.send_rtcp(now, &self.feedback).is_ok()
+        {
+            while let Some(transmit) = transport.poll_transmit() {
+                self.outputs.push_back(Output::Datagram(transmit));
+            }
+        } else {
+            self.stats.unsendable += 1;
+        }
+        self.feedback.clear();
+    }
+
+    fn media_connected(&mut self, now: Timestamp, id: ParticipantId) {
+        let Some(participant) = self.participants.get_mut(&id) else { return };
+        participant.media = MediaPath::Connected;
+        let room = participant.room;
+        tracing::debug!(participant = %id, "media connected");
+        self.note_changed(room, id);
+        self.with_router(now, room, |router, out| router.set_connected(now, id, true, out));
+        // Slots that were filled while media could not flow are of interest from here on.
+        if let Some(room) = self.rooms.get_mut(&room) {
+            room.pending.slots.insert(id);
+        }
+    }
+
+    /// The media path is gone for good: the client must offer again, with a new connection.
+    fn media_lost(&mut self, now: Timestamp, id: ParticipantId, reason: CloseReason) {
+        tracing::debug!(participant = %id, %reason, "media lost");
+        self.flush_transport(id);
+        self.drop_transport(now, id);
+        let Some(participant) = self.participants.get(&id) else { return };
+        let (room, session) = (participant.room, participant.session);
+        self.note_changed(room, id);
+        match session {
+            Some(session) if !matches!(reason, CloseReason::Local | CloseReason::PeerClosed) => {
+                let text =
+                    format!("the media path is gone ({reason}); make a new connection and offer again");
+                self.refuse(session, ErrorCode::TransportFailed, text, Some("offer"));
+            }
+            Some(_) => {}
+            None => self.await_return(now, id),
+        }
+    }
+
+    /// Forgets a participant's transport, with everything that was agreed over it.
+    pub(crate) fn drop_transport(&mut self, now: Timestamp, id: ParticipantId) {
+        let Some(participant) = self.participants.get_mut(&id) else { return };
+        if participant.transport.take().is_none() {
+            return;
+        }
+        if participant.media == MediaPath::Connected {
+            participant.media = MediaPath::Lost;
+        }
+        let room = participant.room;
+        self.routes.remove(id);
+        self.timers.set(Timer::Transport(id), None);
+        self.with_router(now, room, |router, out| {
+            router.set_connected(now, id, false, out);
+            router.set_sections(now, id, &[], &[], out);
+        });
+    }
+
+    /// Queues a message for a participant, if there is a connection to say it on.
+    pub(crate) fn tell(&mut self, id: ParticipantId, message: ServerMessage) {
+        if let Some(session) = self.participants.get(&id).and_then(|p| p.session) {
+            self.outputs.push_back(Output::Message { session, message });
+        }
+    }
+
+    /// Queues a message for a connection.
+    pub(crate) fn say(&mut self, session: SessionId, message: ServerMessage) {
+        self.outputs.push_back(Output::Message { session, message });
+    }
+
+    /// Queues the end of a connection.
+    pub(crate) fn hang_up(&mut self, session: SessionId) {
+        self.outputs.push_back(Output::CloseSession { session });
+    }
+}
+
+fn media(incoming: IncomingRtp) -> router::Incoming {
+    router::Incoming { mid: incoming.mid, rid: incoming.rid, codec: incoming.codec, packet: incoming.packet }
+}

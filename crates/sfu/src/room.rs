@@ -1,0 +1,34 @@
+//! A room as the node sees it: its name, its members in order of arrival, and what of it must still be told to them.
+//!
+//! Owns membership and the list of pending notices. Leaves media to [`router::Room`].
+
+use std::collections::BTreeSet;
+
+use router::ParticipantId;
+
+/// A room of this node. Never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RoomId(pub(crate) u32);
+
+pub(crate) struct Room {
+    pub(crate) name: String,
+    pub(crate) router: router::Room,
+    /// In order of arrival.
+    pub(crate) members: Vec<ParticipantId>,
+    pub(crate) pending: Pending,
+}
+
+/// What has to be said at the end of the current input, so that many changes make one message.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    /// Members that others must be told of anew.
+    pub(crate) changed: BTreeSet<ParticipantId>,
+    /// Members whose slots changed.
+    pub(crate) slots: BTreeSet<ParticipantId>,
+}
+
+impl Room {
+    pub(crate) fn new(name: String, router: router::Room) -> Self {
+        Self { name, router, members: Vec::new(), pending: Pending::default() }
+    }
+}

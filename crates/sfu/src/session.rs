@@ -1,0 +1,412 @@
+//! Signalling sessions: joins, resumes, messages, losses and leaves.
+//!
+//! Owns what each message does. Leaves its form and limits to `signalling`, who may join to the server, and what others
+//! are told to `notice`.
+
+use std::fmt::Write as _;
+
+use packet::Mid;
+use rand::Rng;
+use router::ParticipantId;
+use signalling::{
+    Answer, Capabilities, ClientMessage, Error, ErrorCode, IncomingMessage, Join, Joined, OutgoingMessage,
+    Publish, RoomChange, ServerMessage, View,
+};
+use transport::{OfferError, Transport};
+use units::Timestamp;
+
+use crate::node::Timer;
+use crate::participant::{Described, Participant};
+use crate::room::{Room, RoomId};
+use crate::{SessionId, Sfu, capability, negotiation, wire};
+
+/// Sections that a client may describe before they exist.
+const MAX_DESCRIBED: usize = 64;
+
+impl Sfu {
+    pub(crate) fn message(&mut self, now: Timestamp, session: SessionId, message: ClientMessage) {
+        match (self.sessions.get(&session).copied(), message) {
+            (None, ClientMessage::Join(join)) => self.join(now, session, join),
+            (None, _) => {
+                let text = "join a room before anything else".to_owned();
+                self.reject(session, ErrorCode::NotJoined, text, None);
+            }
+            (Some(_), ClientMessage::Join(_)) => {
+                let text = "this connection has joined; open another one for another room".to_owned();
+                self.refuse(session, ErrorCode::AlreadyJoined, text, Some("join"));
+            }
+            (Some(id), ClientMessage::Offer(offer)) => self.offer(now, session, id, &offer.sdp),
+            (Some(id), ClientMessage::Capabilities(said)) => self.capabilities(now, id, &said),
+            (Some(id), ClientMessage::View(view)) => self.view(now, id, &view),
+            (Some(id), ClientMessage::Publish(publish)) => self.publish(now, session, id, &publish),
+            (Some(id), ClientMessage::Message(message)) => self.relay(session, id, message),
+            (Some(id), ClientMessage::Report(report)) => {
+                tracing::trace!(participant = %id, slots = report.slots.len(), "report");
+            }
+            (Some(id), ClientMessage::Leave) => self.remove_participant(now, id),
+        }
+    }
+
+    fn join(&mut self, now: Timestamp, session: SessionId, join: Join) {
+        if self.closing {
+            let text = "the server is going down; try again in a moment".to_owned();
+            self.stats.joins_refused += 1;
+            return self.reject(session, ErrorCode::ShuttingDown, text, Some("join"));
+        }
+        let earlier = join.resume.as_ref().and_then(|secret| self.resumes.get(secret)).copied();
+        let same_room = |id: &ParticipantId| {
+            self.participants
+                .get(id)
+                .is_some_and(|p| self.rooms.get(&p.room).is_some_and(|r| r.name == join.room))
+        };
+        let resumed = earlier.filter(same_room);
+        let joined = match resumed {
+            Some(id) => self.take_over(now, session, id, join),
+            None => self.enter(now, session, join),
+        };
+        match joined {
+            Ok(id) => {
+                self.stats.joins += 1;
+                self.sessions.insert(session, id);
+                self.welcome(id, resumed.is_some());
+            }
+            Err((code, text)) => {
+                self.stats.joins_refused += 1;
+                self.reject(session, code, text, Some("join"));
+            }
+        }
+    }
+
+    fn enter(
+        &mut self,
+        now: Timestamp,
+        session: SessionId,
+        join: Join,
+    ) -> Result<ParticipantId, (ErrorCode, String)> {
+        let limits = self.config.limits;
+        if self.participants.len() >= limits.participants {
+            return Err((
+                ErrorCode::ServerFull,
+                "the server has as many participants as it may; try later".to_owned(),
+            ));
+        }
+        let room = match self.room_names.get(&join.room) {
+            Some(room) => *room,
+            None if self.rooms.len() >= limits.rooms => {
+                return Err((
+                    ErrorCode::ServerFull,
+                    "the server has as many rooms as it may; try later".to_owned(),
+                ));
+            }
+            None => self.open_room(&join.room),
+        };
+        let device = capability::profile(&self.config.presets, &join.capabilities);
+        let id = ParticipantId(self.next_participant);
+        let resume = self.secret();
+        let Some(entry) = self.rooms.get_mut(&room) else { unreachable!("found or opened above") };
+        if entry.members.len() >= limits.participants_per_room {
+            return Err((
+                ErrorCode::RoomFull,
+                format!("the room has {} participants, no more fit", entry.members.len()),
+            ));
+        }
+        self.next_participant += 1;
+        entry.members.push(id);
+        entry.router.add_participant(now, id, device);
+        self.resumes.insert(resume.clone(), id);
+        let participant = Participant::new(id, room, join.name, session, resume);
+        let arrival =
+            RoomChange { joined: vec![wire::participant(&participant, &[])], ..RoomChange::default() };
+        self.participants.insert(id, participant);
+        self.tell_room(room, Some(id), &ServerMessage::Room(arrival));
+        tracing::debug!(participant = %id, "joined");
+        Ok(id)
+    }
+
+    /// A client comes back to its participant: with a new signalling connection, and perhaps with a new device state.
+    fn take_over(
+        &mut self,
+        now: Timestamp,
+        session: SessionId,
+        id: ParticipantId,
+        join: Join,
+    ) -> Result<ParticipantId, (ErrorCode, String)> {
+        let resume = self.secret();
+        let Some(participant) = self.participants.get_mut(&id) else {
+            unreachable!("looked up by the caller")
+        };
+        let room = participant.room;
+        let former = participant.session.replace(session);
+        self.resumes.remove(&participant.resume);
+        self.resumes.insert(resume.clone(), id);
+        participant.resume = resume;
+        participant.name = join.name;
+        participant.expires = None;
+        participant.sent_slots.clear();
+        self.timers.set(Timer::Expiry(id), None);
+        self.stats.resumes += 1;
+        if let Some(former) = former {
+            self.sessions.remove(&former);
+            let text = "another connection took this participant over".to_owned();
+            self.reject(former, ErrorCode::Replaced, text, None);
+        }
+        self.capabilities(now, id, &join.capabilities);
+        self.note_changed(room, id);
+        if let Some(room) = self.rooms.get_mut(&room) {
+            room.pending.slots.insert(id);
+        }
+        tracing::debug!(participant = %id, "resumed");
+        Ok(id)
+    }
+
+    /// The answer to a join, and what else a returning client has to know.
+    fn welcome(&mut self, id: ParticipantId, resumed: bool) {
+        let Some(participant) = self.participants.get(&id) else { return };
+        let Some(room) = self.rooms.get(&participant.room) else { return };
+        let publications = room.router.publications();
+        let others = room.members.iter().filter(|member| **member != id);
+        let joined = Joined {
+            own: wire::participant_id(id),
+            participants: others
+                .filter_map(|other| Some(wire::participant(self.participants.get(other)?, &publications)))
+                .collect(),
+            ice_servers: self.config.ice_servers.clone(),
+            limits: self.config.advertised,
+            resume: participant.resume.clone(),
+            resumed,
+        };
+        let demands: Vec<_> = participant.demand.values().cloned().collect();
+        self.tell(id, ServerMessage::Joined(joined));
+        for demand in demands {
+            self.tell(id, ServerMessage::Demand(demand));
+        }
+    }
+
+    fn open_room(&mut self, name: &str) -> RoomId {
+        let id = RoomId(self.next_room);
+        self.next_room += 1;
+        let router = router::Room::new(self.config.router.clone(), self.rng.next_u64());
+        self.rooms.insert(id, Room::new(name.to_owned(), router));
+        self.room_names.insert(name.to_owned(), id);
+        id
+    }
+
+    fn secret(&mut self) -> String {
+        let mut bytes = [0; 16];
+        self.rng.fill_bytes(&mut bytes);
+        bytes.iter().fold(String::with_capacity(32), |mut text, byte| {
+            write!(text, "{byte:02x}").expect("writing to a string cannot fail");
+            text
+        })
+    }
+
+    fn offer(&mut self, now: Timestamp, session: SessionId, id: ParticipantId, sdp: &str) {
+        let answered = match self.negotiate(now, id, sdp) {
+            // A page that was loaded again comes with a new connection of its own.
+            Err(OfferError::OtherConnection | OfferError::Closed) => {
+                self.close_transport(now, id);
+                self.negotiate(now, id, sdp)
+            }
+            answered => answered,
+        };
+        let answer = match answered {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.stats.offers_refused += 1;
+                return self.refuse(session, ErrorCode::OfferRejected, error.to_string(), Some("offer"));
+            }
+        };
+        self.stats.offers += 1;
+        let Some(participant) = self.participants.get(&id) else { return };
+        let room = participant.room;
+        let (sending, slots) = negotiation::sections(&answer.sections);
+        let described = participant.described.clone();
+        let view = participant.view.clone();
+        self.say(session, ServerMessage::Answer(Answer { sdp: answer.sdp }));
+        self.with_router(now, room, |router, out| {
+            router.set_sections(now, id, &sending, &slots, out);
+            for section in &sending {
+                if let Some(said) = described.get(&section.mid) {
+                    router.set_publication(now, id, section.mid, said.muted, said.source, out);
+                }
+            }
+            if let Some(view) = &view {
+                router.set_view(now, id, view, out);
+            }
+        });
+        self.drain_transport(now, id);
+    }
+
+    /// Has the participant's transport answer, which is made if there is none.
+    fn negotiate(
+        &mut self,
+        now: Timestamp,
+        id: ParticipantId,
+        sdp: &str,
+    ) -> Result<transport::Answer, OfferError> {
+        let Some(participant) = self.participants.get_mut(&id) else { return Err(OfferError::Closed) };
+        let mut fresh = None;
+        let transport = match participant.transport.as_mut() {
+            Some(transport) => transport,
+            None => fresh.insert(Box::new(Transport::new(now, self.config.transport.clone(), &mut self.rng))),
+        };
+        let answer = transport.handle_offer(now, sdp, &mut self.rng)?;
+        self.routes.add_ufrag(transport.ufrag(), id);
+        if fresh.is_some() {
+            participant.transport = fresh;
+        }
+        Ok(answer)
+    }
+
+    fn capabilities(&mut self, now: Timestamp, id: ParticipantId, said: &Capabilities) {
+        let Some(room) = self.participants.get(&id).map(|p| p.room) else { return };
+        let device = capability::profile(&self.config.presets, said);
+        self.with_router(now, room, |router, out| router.set_device(now, id, device, out));
+    }
+
+    fn view(&mut self, now: Timestamp, id: ParticipantId, said: &View) {
+        let Some(participant) = self.participants.get_mut(&id) else { return };
+        let room = participant.room;
+        let view: Vec<_> = said.slots.iter().filter_map(wire::slot_view).collect();
+        participant.view = Some(view.clone());
+        self.with_router(now, room, |router, out| router.set_view(now, id, &view, out));
+    }
+
+    fn publish(&mut self, now: Timestamp, session: SessionId, id: ParticipantId, said: &Publish) {
+        let Some(participant) = self.participants.get_mut(&id) else { return };
+        let Some(mid) = Mid::parse(&said.mid) else {
+            let text = format!("{:?} cannot be a MID: take it from the transceiver", said.mid);
+            return self.refuse(session, ErrorCode::UnknownMid, text, Some("publish"));
+        };
+        if participant.described.len() >= MAX_DESCRIBED && !participant.described.contains_key(&mid) {
+            let text = format!("{MAX_DESCRIBED} sections are described already");
+            return self.refuse(session, ErrorCode::TooLarge, text, Some("publish"));
+        }
+        let described = Described { muted: said.muted, source: wire::source(said.source) };
+        participant.described.insert(mid, described);
+        let room = participant.room;
+        self.with_router(now, room, |router, out| {
+            router.set_publication(now, id, mid, described.muted, described.source, out);
+        });
+    }
+
+    /// Hands data from one participant to another or to all.
+    fn relay(&mut self, session: SessionId, from: ParticipantId, message: OutgoingMessage) {
+        let Some(room) = self.participants.get(&from).map(|p| p.room) else { return };
+        let private = message.to.is_some();
+        let relayed = ServerMessage::Message(IncomingMessage {
+            from: wire::participant_id(from),
+            private,
+            data: message.data,
+        });
+        let Some(to) = message.to else { return self.tell_room(room, Some(from), &relayed) };
+        let known = wire::parse_participant_id(&to)
+            .filter(|to| self.participants.get(to).is_some_and(|other| other.room == room));
+        match known {
+            Some(to) => self.tell(to, relayed),
+            None => {
+                let text = format!("{to} is not in this room");
+                self.refuse(session, ErrorCode::UnknownParticipant, text, Some("message"));
+            }
+        }
+    }
+
+    pub(crate) fn session_lost(&mut self, now: Timestamp, session: SessionId) {
+        let Some(id) = self.sessions.remove(&session) else { return };
+        let Some(participant) = self.participants.get_mut(&id) else { return };
+        participant.session = None;
+        let room = participant.room;
+        self.note_changed(room, id);
+        self.await_return(now, id);
+    }
+
+    /// Decides how long a participant without signalling connection is kept.
+    pub(crate) fn await_return(&mut self, now: Timestamp, id: ParticipantId) {
+        let Some(participant) = self.participants.get_mut(&id) else { return };
+        let patience = match participant.transport {
+            Some(_) => self.config.resume_timeout,
+            None => self.config.return_timeout,
+        };
+        // Losing the media path as well shortens the time that is left; it never prolongs it.
+        let until = now + patience;
+        let until = participant.expires.map_or(until, |before| before.min(until));
+        participant.expires = Some(until);
+        self.timers.set(Timer::Expiry(id), Some(until));
+    }
+
+    /// Lets go of a participant: its session is closed, its media ends, the others are told.
+    pub(crate) fn remove_participant(&mut self, now: Timestamp, id: ParticipantId) {
+        self.close_transport(now, id);
+        let Some(participant) = self.participants.remove(&id) else { return };
+        self.resumes.remove(&participant.resume);
+        self.timers.set(Timer::Expiry(id), None);
+        if let Some(session) = participant.session {
+            self.sessions.remove(&session);
+            self.hang_up(session);
+        }
+        let room = participant.room;
+        self.with_router(now, room, |router, out| router.remove_participant(now, id, out));
+        tracing::debug!(participant = %id, "left");
+        let Some(entry) = self.rooms.get_mut(&room) else { return };
+        entry.members.retain(|member| *member != id);
+        if entry.members.is_empty() {
+            self.room_names.remove(&entry.name);
+            self.rooms.remove(&room);
+            self.timers.set(Timer::Room(room), None);
+            self.timers.set(Timer::Rates(room), None);
+            return;
+        }
+        let departure = RoomChange { left: vec![wire::participant_id(id)], ..RoomChange::default() };
+        self.tell_room(room, None, &ServerMessage::Room(departure));
+    }
+
+    fn close_transport(&mut self, now: Timestamp, id: ParticipantId) {
+        if let Some(transport) = self.participants.get_mut(&id).and_then(|p| p.transport.as_mut()) {
+            transport.close(now);
+            self.flush_transport(id);
+            self.drop_transport(now, id);
+        }
+    }
+
+    pub(crate) fn shutdown(&mut self, now: Timestamp) {
+        self.closing = true;
+        let everybody: Vec<_> = self.participants.keys().copied().collect();
+        for id in &everybody {
+            if let Some(session) = self.participants.get(id).and_then(|p| p.session) {
+                self.complain(
+                    session,
+                    ErrorCode::ShuttingDown,
+                    "the server is going down".to_owned(),
+                    true,
+                    None,
+                );
+            }
+        }
+        for id in everybody {
+            self.remove_participant(now, id);
+        }
+    }
+
+    /// Answers with an error and goes on.
+    pub(crate) fn refuse(&mut self, session: SessionId, code: ErrorCode, text: String, about: Option<&str>) {
+        self.complain(session, code, text, false, about);
+    }
+
+    /// Answers with an error and ends the connection.
+    fn reject(&mut self, session: SessionId, code: ErrorCode, text: String, about: Option<&str>) {
+        self.complain(session, code, text, true, about);
+        self.hang_up(session);
+    }
+
+    fn complain(
+        &mut self,
+        session: SessionId,
+        code: ErrorCode,
+        text: String,
+        fatal: bool,
+        about: Option<&str>,
+    ) {
+        let error = Error { code, message: text, fatal, about: about.map(str::to_owned) };
+        self.say(session, ServerMessage::Error(error));
+    }
+}

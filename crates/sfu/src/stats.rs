@@ -1,0 +1,35 @@
+//! Counters of a node. Owns their meaning; they only ever grow.
+
+/// What a node has seen that belonged to nobody, or could not be done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Datagrams that belong to no participant.
+    pub stray_datagrams: u64,
+    /// Packets for a participant whose media path is not there (any more).
+    pub unsendable: u64,
+    /// Joins that were accepted, resumes included.
+    pub joins: u64,
+    /// Joins that took over an earlier participant.
+    pub resumes: u64,
+    /// Joins that were refused.
+    pub joins_refused: u64,
+    /// Offers that were answered.
+    pub offers: u64,
+    /// Offers that were refused.
+    pub offers_refused: u64,
+    /// Media packets taken in.
+    pub packets_in: u64,
+    /// Packets handed to receivers' transports.
+    pub packets_out: u64,
+}
+
+/// How much a node holds at the moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Rooms with somebody in them.
+    pub rooms: usize,
+    /// Participants, those who may resume included.
+    pub participants: usize,
+    /// Participants whose media path is there.
+    pub connected: usize,
+}
