@@ -12,8 +12,6 @@ pub struct Config {
     pub max_publications: usize,
     /// Slots per participant. More sections are ignored.
     pub max_slots: usize,
-    /// Encodings per publication: three by the browsers, one spare.
-    pub max_encodings: usize,
     /// How long nobody has to want an encoding before its publisher is told to stop it. Shorter makes publishers
     /// restart encoders whenever somebody's bandwidth wobbles; longer wastes their uplink.
     pub demand_off_delay: Duration,
@@ -30,7 +28,6 @@ impl Default for Config {
             history_packets: 512,
             max_publications: 8,
             max_slots: 64,
-            max_encodings: 4,
             demand_off_delay: Duration::from_secs(3),
             retransmission_percent: 25,
             // 1970 in the NTP era.

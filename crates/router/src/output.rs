@@ -220,6 +220,25 @@ pub struct DownlinkStats {
     pub retransmissions_held_back: u64,
     /// Switches between encodings or publications in video slots.
     pub switches: u64,
+    /// Packets that transport-wide feedback acknowledged.
+    pub acknowledged: u64,
+    /// Packets that transport-wide feedback missed. Some of them may have come later.
+    pub reported_missing: u64,
     /// Smoothed round-trip time, once it is known.
     pub rtt: Option<Duration>,
+}
+
+/// Counts of what arrived in a room since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RoomStats {
+    /// Packets that went on to their encoding.
+    pub packets: u64,
+    /// Packets that had been there before.
+    pub duplicate: u64,
+    /// Packets too old to be placed.
+    pub stale: u64,
+    /// Packets that are not of their codec.
+    pub malformed: u64,
+    /// Packets of a section or an encoding that was not agreed.
+    pub unknown: u64,
 }

@@ -1,0 +1,106 @@
+//! Bit rate and frame rate of one encoding, over the last second in which it was sent.
+//!
+//! Owns the window. It ends at the newest packet, not at the present: what a silent encoding would cost if it came back is
+//! what it cost last, and silence must not make it look cheap.
+
+use std::time::Duration;
+
+use units::{Bitrate, DataSize, Timestamp};
+
+const BUCKET: Duration = Duration::from_millis(100);
+/// A second of whole ones, and the one that is being filled.
+const BUCKETS: u64 = 11;
+/// A rate over less than this says nothing: a single frame may be a tenth of a second's data.
+const SHORTEST: u64 = 3;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Bucket {
+    bytes: u64,
+    frames: u32,
+}
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    buckets: [Bucket; BUCKETS as usize],
+    /// Number of the first bucket since the stream began or came back, and of the newest.
+    span: Option<(u64, u64)>,
+    held: Reading,
+}
+
+/// What was measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reading {
+    pub(crate) bitrate: Bitrate,
+    /// Frames per second, rounded.
+    pub(crate) fps: u32,
+}
+
+impl Meter {
+    /// A packet of this size arrived; `frame` for the first one of a frame.
+    pub(crate) fn add(&mut self, now: Timestamp, bytes: usize, frame: bool) {
+        let at = now.as_micros() / BUCKET.as_micros() as u64;
+        let (start, newest) = match self.span {
+            Some((start, newest)) if at < newest + BUCKETS => (start, newest),
+            _ => {
+                self.held = self.read();
+                self.buckets = Default::default();
+                (at, at)
+            }
+        };
+        for skipped in newest + 1..=at {
+            self.buckets[(skipped % BUCKETS) as usize] = Bucket::default();
+        }
+        self.span = Some((start, at.max(newest)));
+        let bucket = &mut self.buckets[(at.max(newest) % BUCKETS) as usize];
+        bucket.bytes += bytes as u64;
+        bucket.frames += u32::from(frame);
+    }
+
+    /// The rate, the newest and unfinished tenth of a second left out. An encoding that just came back still reads as it
+    /// did before it went.
+    pub(crate) fn read(&self) -> Reading {
+        let Some((start, newest)) = self.span else { return self.held };
+        let whole = (newest - start).min(BUCKETS - 1);
+        if whole < SHORTEST {
+            return self.held;
+        }
+        let (mut bytes, mut frames) = (0, 0);
+        for bucket in (newest - whole..newest).map(|at| self.buckets[(at % BUCKETS) as usize]) {
+            bytes += bucket.bytes;
+            frames += u64::from(bucket.frames);
+        }
+        let time = BUCKET * whole as u32;
+        // Rounded to the nearest.
+        let fps = (frames * 2_000 + time.as_millis() as u64) / (2 * time.as_millis() as u64);
+        Reading { bitrate: DataSize::from_bytes(bytes) / time, fps: fps as u32 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `fps` frames of `bytes` each per second, over that time.
+    fn feed(meter: &mut Meter, from_ms: u64, ms: u64, fps: u64, bytes: usize) {
+        for frame in 0..ms * fps / 1_000 {
+            meter.add(Timestamp::from_micros(from_ms * 1_000 + frame * 1_000_000 / fps), bytes, true);
+        }
+    }
+
+    #[test]
+    fn measures_the_last_second_that_was_sent() {
+        let mut meter = Meter::default();
+        assert_eq!(meter.read(), Reading::default(), "nothing");
+        feed(&mut meter, 0, 200, 30, 1_000);
+        assert_eq!(meter.read(), Reading::default(), "too short to say");
+        feed(&mut meter, 200, 2_800, 30, 1_000);
+        let steady = meter.read();
+        assert_eq!(steady.fps, 30);
+        assert!((230..250).contains(&steady.bitrate.as_kbps()), "{}", steady.bitrate);
+        meter.add(Timestamp::from_secs(60), 10, true);
+        assert_eq!(meter.read(), steady, "held over silence and over the first moment after it");
+        feed(&mut meter, 60_100, 1_000, 15, 100);
+        assert_eq!(meter.read().fps, 15);
+    }
+}

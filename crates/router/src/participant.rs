@@ -1,0 +1,156 @@
+//! Somebody in a room: what it can receive, and the way there.
+//!
+//! Owns one participant's slots, egress and clock. Leaves publications, including its own, to the room.
+
+use packet::Mid;
+use rand::Rng;
+use selector::DeviceProfile;
+use units::Timestamp;
+
+use crate::capture::WallClock;
+use crate::egress::Egress;
+use crate::encoding::Encoding;
+use crate::input::{SlotSection, SlotView, Want};
+use crate::media::Media;
+use crate::output::Output;
+use crate::rewrite::Origin;
+use crate::slot::Slot;
+use crate::switch::Verdict;
+use crate::{ParticipantId, PublicationId, SlotChoice};
+
+/// A keyframe that lies further back is not started at: what followed it would be a burst.
+const MAX_REPLAY: u64 = 40;
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(crate) struct Participant {
+    pub(crate) id: ParticipantId,
+    pub(crate) device: DeviceProfile,
+    pub(crate) connected: bool,
+    pub(crate) wall: WallClock,
+    /// Its own publications by section, in the order of their appearance.
+    pub(crate) publications: Vec<(Mid, PublicationId)>,
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) egress: Egress,
+    /// It said what it wants to see.
+    pub(crate) has_view: bool,
+    /// The last selection, to tell what changed.
+    pub(crate) choices: Vec<SlotChoice>,
+}
+
+impl Participant {
+    /// A participant without sections.
+    pub(crate) fn new(id: ParticipantId, device: DeviceProfile, repair_percent: u32) -> Self {
+        Self {
+            id,
+            device,
+            connected: false,
+            wall: WallClock::default(),
+            publications: Vec::new(),
+            slots: Vec::new(),
+            egress: Egress::new(id, repair_percent),
+            has_view: false,
+            choices: Vec::new(),
+        }
+    }
+
+    /// The publication of a section.
+    pub(crate) fn publication(&self, mid: Mid) -> Option<PublicationId> {
+        self.publications.iter().find(|(other, _)| *other == mid).map(|(_, id)| *id)
+    }
+
+    /// The whole list of agreed slots. A slot that stays keeps its numbers, as its SSRC goes on.
+    pub(crate) fn set_slots(&mut self, sections: &[SlotSection], rng: &mut impl Rng) {
+        let mut old: Vec<Slot> = std::mem::take(&mut self.slots);
+        for section in sections {
+            let kept = old
+                .iter()
+                .position(|slot| {
+                    (slot.mid, slot.kind, slot.ssrc) == (section.mid, section.kind, section.ssrc)
+                })
+                .map(|at| old.swap_remove(at));
+            let slot = match kept {
+                Some(mut slot) => {
+                    slot.set_section(section);
+                    slot
+                }
+                None => {
+                    let mut slot = Slot::new(section, rng);
+                    if self.has_view && section.kind == packet::MediaKind::Video {
+                        slot.view.want = Want::Nothing;
+                    }
+                    slot
+                }
+            };
+            self.slots.push(slot);
+        }
+    }
+
+    /// What it wants to see, whole.
+    pub(crate) fn set_view(&mut self, view: &[SlotView]) {
+        self.has_view = true;
+        for slot in &mut self.slots {
+            let unlisted = match slot.kind {
+                packet::MediaKind::Audio => Want::Auto,
+                packet::MediaKind::Video => Want::Nothing,
+            };
+            let listed = view.iter().find(|view| view.mid == slot.mid).copied();
+            slot.view = listed.unwrap_or(SlotView::new(slot.mid, unlisted));
+        }
+    }
+
+    /// A packet for one of its slots. Where it starts the slot's target, what has already arrived behind it follows.
+    pub(crate) fn forward(
+        &mut self,
+        now: Timestamp,
+        slot: usize,
+        origin: Origin,
+        publisher: ParticipantId,
+        encoding: &Encoding,
+        media: &Media,
+        out: &mut Vec<Output>,
+    ) -> Verdict {
+        if !self.connected {
+            return Verdict::Drop;
+        }
+        let slot = &mut self.slots[slot];
+        let verdict = slot.handle(now, origin, publisher, media, &mut self.egress, out);
+        if verdict == Verdict::Switch {
+            if slot.kind == packet::MediaKind::Video {
+                self.egress.stats_mut().switches += 1;
+            }
+            for seq in media.seq + 1..=encoding.newest().unwrap_or(media.seq) {
+                if let Some(later) = encoding.history.get(seq) {
+                    slot.handle(now, origin, publisher, later, &mut self.egress, out);
+                }
+            }
+        }
+        verdict
+    }
+
+    /// Starts a slot's target at its newest keyframe, if that has just passed. Returns whether it did.
+    pub(crate) fn replay(
+        &mut self,
+        now: Timestamp,
+        slot: usize,
+        origin: Origin,
+        publisher: ParticipantId,
+        encoding: &Encoding,
+        out: &mut Vec<Output>,
+    ) -> bool {
+        let recent = |seq: &u64| encoding.newest().is_some_and(|newest| newest - seq < MAX_REPLAY);
+        let Some(media) = encoding.keyframe().filter(recent).and_then(|seq| encoding.history.get(seq)) else {
+            return false;
+        };
+        self.forward(now, slot, origin, publisher, encoding, media, out) == Verdict::Switch
+    }
+
+    /// Sends a sender report for every slot that is being sent; `ntp` is the present. Returns whether there was any.
+    pub(crate) fn report(&self, now: Timestamp, ntp: u64, out: &mut Vec<Output>) -> bool {
+        let before = out.len();
+        let sent = self.slots.iter().filter(|slot| self.connected && slot.switch.current().is_some());
+        let reports = sent.filter_map(|slot| slot.sender_report(now, ntp));
+        out.extend(reports.map(|item| Output::Rtcp { to: self.id, item }));
+        out.len() > before
+    }
+}

@@ -1,0 +1,87 @@
+//! Which requests for retransmission a slot answers.
+//!
+//! Owns the numbers of the retransmission stream (RFC 4588: an own SSRC with an own sequence) and the memory of what was
+//! just sent. A receiver asks again and again for what it misses; an answer under way must have its round trip. Leaves the
+//! total of all slots to `egress` and the packets to `history`.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use units::Timestamp;
+
+/// Answers remembered. More losses than this within a round trip are a path that retransmissions only make worse.
+const REMEMBERED: usize = 128;
+
+/// The retransmissions of one slot.
+#[derive(Debug)]
+pub(crate) struct Retransmitter {
+    next: u16,
+    /// Number of the original and when it was last repeated.
+    answered: VecDeque<(u64, Timestamp)>,
+}
+
+impl Retransmitter {
+    /// A stream that begins with this number.
+    pub(crate) fn new(first: u16) -> Self {
+        Self { next: first, answered: VecDeque::new() }
+    }
+
+    /// Whether a packet may be repeated now: it left at `sent`, or was repeated since, at least about a round trip ago.
+    pub(crate) fn may_repeat(&self, now: Timestamp, sequence: u64, sent: Timestamp, rtt: Duration) -> bool {
+        // A first request cannot be faster than a round trip, so one that comes much sooner was written for a packet
+        // that had been late to us, too. Half, since round trips vary.
+        if now - sent < rtt / 2 {
+            return false;
+        }
+        self.answered.iter().rev().find(|(seq, _)| *seq == sequence).is_none_or(|(_, at)| now - *at >= rtt)
+    }
+
+    /// Notes that a packet is repeated now. Returns the number for the retransmission.
+    pub(crate) fn repeat(&mut self, now: Timestamp, sequence: u64) -> u16 {
+        if self.answered.len() == REMEMBERED {
+            self.answered.pop_front();
+        }
+        self.answered.push_back((sequence, now));
+        let number = self.next;
+        self.next = self.next.wrapping_add(1);
+        number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_packet_is_repeated_once_per_round_trip() {
+        const RTT: Duration = Duration::from_millis(100);
+        let at = Timestamp::from_millis;
+        let mut retransmitter = Retransmitter::new(65_535);
+        let cases = [
+            (1_040, 7, false, "asked before an answer to its sending can be here"),
+            (1_050, 7, true, "the first request"),
+            (1_149, 7, false, "the answer is under way"),
+            (1_149, 8, true, "another packet"),
+            (1_150, 7, true, "a round trip later"),
+            (1_200, 7, false, "counted from the last answer"),
+        ];
+        let mut numbers = Vec::new();
+        for (ms, sequence, expected, why) in cases {
+            let may = retransmitter.may_repeat(at(ms), sequence, at(1_000), RTT);
+            assert_eq!(may, expected, "{why}");
+            if may {
+                numbers.push(retransmitter.repeat(at(ms), sequence));
+            }
+        }
+        assert_eq!(numbers, [65_535, 0, 1], "a sequence of its own");
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut retransmitter = Retransmitter::new(0);
+        (0..10_000).for_each(|seq| {
+            retransmitter.repeat(Timestamp::ZERO, seq);
+        });
+        assert_eq!(retransmitter.answered.len(), REMEMBERED);
+    }
+}

@@ -1,0 +1,249 @@
+//! One slot's continuous stream out of many arriving ones.
+//!
+//! Owns the numbers of a slot: sequence ([`Rewriter`]), time ([`time`]) and VP8's counters ([`pictures`]). All three follow
+//! their source by constant shifts; where a shift changes (a switch, a number that is closed up, a correction of time) a
+//! new *stretch* begins. The list of the latest stretches is all that is kept: late packets find their shifts in it, and a
+//! request for retransmission finds the way back from an outgoing number to an arrived packet. Nothing is kept per packet.
+//!
+//! Leaves whether a packet is forwarded to `switch`, and bytes to `packet`.
+
+pub(crate) mod pictures;
+pub(crate) mod time;
+
+use std::collections::VecDeque;
+
+use packet::Codec;
+use packet::codec::vp8::Descriptor;
+use units::Timestamp;
+
+use crate::PublicationId;
+use crate::media::Media;
+use pictures::{PictureShift, Pictures};
+use time::{Landing, Timeline};
+
+/// Stretches kept. A correction of time takes about ten; more than this many within the reach of a retransmission means
+/// that the oldest numbers can no longer be asked for.
+const MAX_STRETCHES: usize = 64;
+
+/// One encoding of one publication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Origin {
+    pub(crate) publication: PublicationId,
+    pub(crate) encoding: u8,
+}
+
+/// A run of arriving numbers with the same shifts.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    origin: Origin,
+    /// Counts switches: stretches of one source without a switch in between share it.
+    segment: u64,
+    /// The first arriving number of this stretch.
+    first: u64,
+    /// The end, exclusive, in front of a switch: numbers from here on were never sent.
+    end: Option<u64>,
+    sequence: u64,
+    timestamp: u64,
+    pictures: PictureShift,
+}
+
+impl Stretch {
+    fn first_outgoing(&self) -> u64 {
+        self.first.wrapping_add(self.sequence)
+    }
+}
+
+/// The newest number so far.
+#[derive(Clone, Copy, Debug)]
+struct Newest {
+    incoming: u64,
+    outgoing: u64,
+    timestamp: u64,
+    frame_complete: bool,
+}
+
+/// The numbers that a receiver gets for one packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rewritten {
+    /// Unwrapped.
+    pub(crate) sequence: u64,
+    pub(crate) timestamp: u32,
+    pub(crate) descriptor: Option<Descriptor>,
+}
+
+/// Where an outgoing number came from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sent {
+    pub(crate) origin: Origin,
+    /// Number in the encoding.
+    pub(crate) incoming: u64,
+    stretch: Stretch,
+}
+
+/// The numbers of one slot.
+#[derive(Debug)]
+pub(crate) struct Rewriter {
+    stretches: VecDeque<Stretch>,
+    newest: Option<Newest>,
+    first_sequence: u16,
+    segments: u64,
+    timeline: Timeline,
+    pictures: Pictures,
+}
+
+impl Rewriter {
+    /// A stream that begins with these numbers. A first sequence number below 2^15 spares receivers that unwrap it with
+    /// SRTP an ambiguous start (RFC 3711 §3.3.1 does not say which way round).
+    pub(crate) fn new(clock_rate: u32, sequence: u16, timestamp: u32, picture: u16) -> Self {
+        Self {
+            stretches: VecDeque::new(),
+            newest: None,
+            first_sequence: sequence & 0x7fff,
+            segments: 0,
+            timeline: Timeline::new(clock_rate, timestamp),
+            pictures: Pictures::new(picture),
+        }
+    }
+
+    /// Whether a switch to a frame captured then would land where it belongs.
+    pub(crate) fn landing(&self, capture: Timestamp) -> Landing {
+        self.timeline.landing(capture)
+    }
+
+    /// The slot's RTP clock now, for a sender report; `None` before the first packet.
+    pub(crate) fn timestamp_at(&self, now: Timestamp) -> Option<u32> {
+        self.timeline.at(now).map(|timestamp| timestamp as u32)
+    }
+
+    /// The first packet of another source, or of the same one after a break: the start of a frame that a decoder can
+    /// begin with. Everything of the former source that has not been sent is never sent.
+    pub(crate) fn switch(&mut self, origin: Origin, media: &Media) -> Rewritten {
+        let sequence = match self.newest {
+            // The second cycle, as unwrapped numbers begin.
+            None => (1 << 16) + u64::from(self.first_sequence),
+            Some(newest) if newest.frame_complete => newest.outgoing + 1,
+            // A frame that stays unfinished must not seem to go on in the next packet: its end stays missing.
+            Some(newest) => newest.outgoing + 2,
+        };
+        if let (Some(last), Some(newest)) = (self.stretches.back_mut(), self.newest) {
+            last.end = Some(newest.incoming + 1);
+        }
+        let timestamp = self.timeline.switch(media.timestamp, media.capture);
+        self.segments += 1;
+        let stretch = Stretch {
+            origin,
+            segment: self.segments,
+            first: media.seq,
+            end: None,
+            sequence: sequence.wrapping_sub(media.seq),
+            timestamp: timestamp.wrapping_sub(media.timestamp),
+            pictures: media.vp8.as_ref().map(|vp8| self.pictures.switch(vp8)).unwrap_or_default(),
+        };
+        self.push(stretch);
+        self.note_newest(&stretch, media);
+        stretch.rewrite(media)
+    }
+
+    /// A packet of the current source. `None` when it must not be sent: it lies before the switch, it is only a number
+    /// that was closed up, or its timestamp cannot be.
+    pub(crate) fn forward(&mut self, media: &Media) -> Option<Rewritten> {
+        let (current, newest) = (*self.stretches.back()?, self.newest?);
+        if media.seq <= newest.incoming {
+            return self.stretch_of(current.segment, media.seq).map(|stretch| stretch.rewrite(media));
+        }
+        if media.is_padding() {
+            self.close_up(media.seq);
+            return None;
+        }
+        let mut stretch = current;
+        if media.timestamp != newest.timestamp {
+            let Some(timestamp) =
+                self.timeline.advance(media.timestamp, media.capture, can_correct(media, newest))
+            else {
+                self.close_up(media.seq);
+                return None;
+            };
+            let shift = timestamp.wrapping_sub(media.timestamp);
+            if shift != current.timestamp {
+                stretch = Stretch { first: media.seq, timestamp: shift, ..current };
+                self.push(stretch);
+            }
+        }
+        self.note_newest(&stretch, media);
+        Some(stretch.rewrite(media))
+    }
+
+    /// Where the packet with this number on the wire came from, if it was sent and is not too long ago.
+    pub(crate) fn find(&self, wire: u16) -> Option<(u64, Sent)> {
+        let newest = self.newest?.outgoing;
+        let sequence = newest - u64::from((newest as u16).wrapping_sub(wire));
+        let stretch = *self.stretches.iter().rev().find(|stretch| stretch.first_outgoing() <= sequence)?;
+        let incoming = sequence.wrapping_sub(stretch.sequence);
+        // The gap in front of a switch is never filled, even if its packet should arrive after all.
+        let was_sent = stretch.end.is_none_or(|end| incoming < end);
+        was_sent.then_some((sequence, Sent { origin: stretch.origin, incoming, stretch }))
+    }
+
+    /// Closes up a number that will never be sent: what follows moves one down.
+    fn close_up(&mut self, seq: u64) {
+        let (Some(last), Some(newest)) = (self.stretches.back_mut(), self.newest.as_mut()) else { return };
+        // Numbers between the newest and this one are still awaited.
+        newest.outgoing = (seq - 1).wrapping_add(last.sequence);
+        newest.incoming = seq;
+        let next = Stretch { first: seq + 1, sequence: last.sequence.wrapping_sub(1), ..*last };
+        if last.first == seq {
+            *last = next;
+        } else {
+            self.push(next);
+        }
+    }
+
+    fn push(&mut self, stretch: Stretch) {
+        if self.stretches.len() == MAX_STRETCHES {
+            self.stretches.pop_front();
+        }
+        self.stretches.push_back(stretch);
+    }
+
+    fn stretch_of(&self, segment: u64, seq: u64) -> Option<&Stretch> {
+        self.stretches.iter().rev().take_while(|s| s.segment == segment).find(|s| s.first <= seq)
+    }
+
+    fn note_newest(&mut self, stretch: &Stretch, media: &Media) {
+        if let Some(vp8) = &media.vp8 {
+            self.pictures.sent(vp8, stretch.pictures);
+        }
+        self.newest = Some(Newest {
+            incoming: media.seq,
+            outgoing: media.seq.wrapping_add(stretch.sequence),
+            timestamp: media.timestamp,
+            frame_complete: media.marker || !media.codec.is_video(),
+        });
+    }
+}
+
+impl Stretch {
+    fn rewrite(&self, media: &Media) -> Rewritten {
+        Rewritten {
+            sequence: media.seq.wrapping_add(self.sequence),
+            timestamp: media.timestamp.wrapping_add(self.timestamp) as u32,
+            descriptor: media.vp8.as_ref().map(|vp8| self.pictures.apply(vp8)),
+        }
+    }
+}
+
+impl Sent {
+    /// The numbers under which it was sent.
+    pub(crate) fn rewrite(&self, media: &Media) -> Rewritten {
+        self.stretch.rewrite(media)
+    }
+}
+
+/// Time may be corrected where everything that arrives later for this frame has a higher number. A VP8 frame start is the
+/// first packet of its frame (RFC 7741 §4.2); elsewhere a parameter set may still come in front of it.
+fn can_correct(media: &Media, newest: Newest) -> bool {
+    media.frame_start && (media.codec == Codec::Vp8 || media.seq == newest.incoming + 1)
+}
+
+#[cfg(test)]
+mod tests;

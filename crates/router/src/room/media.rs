@@ -1,0 +1,125 @@
+//! The way of a packet through the room: once to its encoding, then to every slot that shows it.
+//!
+//! Owns the order of steps. News that a packet brings (an encoding is back, somebody louder speaks) is acted upon before the
+//! packet is forwarded, so that the packet itself can be the first one of what changed.
+
+use packet::MediaKind;
+use packet::codec::opus;
+use units::Timestamp;
+
+use super::Room;
+use crate::encoding::{Discard, Received};
+use crate::publication::SlotRef;
+use crate::rewrite::Origin;
+use crate::switch::Verdict;
+use crate::{Incoming, Output, ParticipantId, PublicationId, RoomEvent};
+
+impl Room {
+    pub(super) fn route(
+        &mut self,
+        now: Timestamp,
+        from: ParticipantId,
+        incoming: &Incoming,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(at) = self.position(from) else { return };
+        let Some(sender) = self.participants[at].as_ref() else { return };
+        let publication = sender.publication(incoming.mid).and_then(|id| self.publications.get_mut(&id));
+        let Some(publication) = publication else {
+            self.stats.unknown += 1;
+            return;
+        };
+        let id = publication.id;
+        let accepted = match publication.receive(now, incoming, &sender.wall) {
+            Some(Ok(accepted)) => accepted,
+            Some(Err(Discard::Duplicate)) => return self.stats.duplicate += 1,
+            Some(Err(Discard::Stale)) => return self.stats.stale += 1,
+            Some(Err(Discard::Malformed)) => return self.stats.malformed += 1,
+            None => return self.stats.unknown += 1,
+        };
+        self.stats.packets += 1;
+        let origin = Origin { publication: id, encoding: accepted.encoding };
+        self.take_note(now, origin, &accepted.received, accepted.silenced, incoming, out);
+        self.decide(now, out);
+        self.forward(now, origin, accepted.received, out);
+        self.follow_up(now, out);
+    }
+
+    /// What the packet means beyond itself.
+    fn take_note(
+        &mut self,
+        now: Timestamp,
+        origin: Origin,
+        received: &Received,
+        silenced: bool,
+        incoming: &Incoming,
+        out: &mut Vec<Output>,
+    ) {
+        let id = origin.publication;
+        if received.restarted {
+            self.interrupt(origin);
+        }
+        let Some(publication) = self.publications.get_mut(&id) else { return };
+        match publication.kind {
+            MediaKind::Video if received.revived || received.resized || silenced => {
+                out.push(Output::Event(RoomEvent::PublicationChanged(id)));
+                self.reselect.extend(publication.subscribers.iter().map(|slot| slot.participant));
+                self.pursue.insert(id);
+            }
+            MediaKind::Video => {}
+            MediaKind::Audio => {
+                let silent = opus::is_silence(&incoming.packet.payload);
+                publication.level.hear(now, incoming.packet.extensions.audio_level, silent);
+                self.hear(now, id, out);
+            }
+        }
+    }
+
+    /// Somebody was heard: who is loudest may have changed.
+    fn hear(&mut self, now: Timestamp, id: PublicationId, out: &mut Vec<Output>) {
+        let publications = &self.publications;
+        let level = |id: PublicationId| publications.get(&id).map_or(0, |p| p.level.read(now));
+        if self.ranking.heard(id, level) {
+            self.reassign = true;
+        }
+        self.update_speakers(now, out);
+    }
+
+    /// A stream started anew: whoever was sent it needs a keyframe.
+    fn interrupt(&mut self, origin: Origin) {
+        let Some(publication) = self.publications.get(&origin.publication) else { return };
+        for at in &publication.subscribers {
+            let slot =
+                self.participants[at.participant].as_mut().map(|receiver| &mut receiver.slots[at.slot]);
+            if let Some(slot) = slot.filter(|slot| slot.switch.current() == Some(origin)) {
+                slot.switch.interrupt();
+            }
+        }
+        self.pursue.insert(origin.publication);
+    }
+
+    /// Hands the packet to every slot that may want it, then keeps it.
+    fn forward(&mut self, now: Timestamp, origin: Origin, received: Received, out: &mut Vec<Output>) {
+        let Some(publication) = self.publications.get_mut(&origin.publication) else { return };
+        let media = received.media;
+        let encoding = &publication.encodings[usize::from(origin.encoding)];
+        let mut switched: Vec<SlotRef> = Vec::new();
+        for at in &publication.subscribers {
+            let Some(receiver) = self.participants[at.participant].as_mut() else { continue };
+            let verdict =
+                receiver.forward(now, at.slot, origin, publication.participant, encoding, &media, out);
+            if verdict == Verdict::Switch {
+                switched.push(*at);
+            }
+        }
+        if media.keyframe_start {
+            publication.keyframes.came(origin.encoding);
+            // Whoever could not use it waits for the next.
+            self.pursue.insert(origin.publication);
+        }
+        publication.encodings[usize::from(origin.encoding)].history.insert(media);
+        for at in switched {
+            self.settle_switch(now, at, out);
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! The room: participants, publications and slots, and the dispatch of every input to the part that owns the answer.
+//!
+//! Owns who is there and nothing else. The way of a packet is in `media`, feedback in `feedback`, and `settle` brings slots
+//! in line with what changed; all three only connect parts that decide for themselves.
+
+mod feedback;
+mod media;
+mod settle;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use packet::{MediaKind, Mid, RtcpItem};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use selector::DeviceProfile;
+use units::{Bitrate, Timestamp};
+
+use crate::audio::Ranking;
+use crate::participant::Participant;
+use crate::publication::{Publication, SlotRef};
+use crate::speaker::Speakers;
+use crate::timers::{Timer, Timers};
+use crate::{
+    Config, DownlinkStats, Incoming, Output, ParticipantId, PublicationId, PublicationState, RoomEvent,
+    RoomStats, SendingSection, SlotSection, SlotState, SlotView, Source,
+};
+
+/// A room: plaintext RTP in, plaintext RTP out. Results are appended to the output vector of each call, in order.
+/// Calls that name a participant or section that is not there do nothing.
+#[derive(Debug)]
+pub struct Room {
+    config: Config,
+    rng: ChaCha8Rng,
+    /// By position, which slots of other participants remember; a leaver's place is used again.
+    participants: Vec<Option<Participant>>,
+    positions: BTreeMap<ParticipantId, usize>,
+    publications: BTreeMap<PublicationId, Publication>,
+    next_publication: u32,
+    ranking: Ranking,
+    speakers: Speakers,
+    /// Which publication a slot is to show has to be decided anew.
+    reassign: bool,
+    /// Participants, by position, for whom the choice of encodings has to be made anew.
+    reselect: BTreeSet<usize>,
+    /// Publications whose receivers may wait for a keyframe that nobody asked for yet, or want other encodings.
+    pursue: BTreeSet<PublicationId>,
+    timers: Timers,
+    stats: RoomStats,
+}
+
+impl Room {
+    /// An empty room. The seed decides the first sequence numbers and timestamps of its streams.
+    pub fn new(config: Config, seed: u64) -> Self {
+        Self {
+            config,
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            participants: Vec::new(),
+            positions: BTreeMap::new(),
+            publications: BTreeMap::new(),
+            next_publication: 1,
+            ranking: Ranking::default(),
+            speakers: Speakers::default(),
+            reassign: false,
+            reselect: BTreeSet::new(),
+            pursue: BTreeSet::new(),
+            timers: Timers::default(),
+            stats: RoomStats::default(),
+        }
+    }
+
+    /// Somebody came. Nothing is sent to it before [`Room::set_connected`].
+    pub fn add_participant(&mut self, _now: Timestamp, id: ParticipantId, device: DeviceProfile) {
+        if self.positions.contains_key(&id) {
+            return;
+        }
+        let participant = Participant::new(id, device, self.config.retransmission_percent);
+        let at = match self.participants.iter().position(Option::is_none) {
+            Some(free) => free,
+            None => {
+                self.participants.push(None);
+                self.participants.len() - 1
+            }
+        };
+        self.participants[at] = Some(participant);
+        self.positions.insert(id, at);
+    }
+
+    /// Somebody left, with everything it published.
+    pub fn remove_participant(&mut self, now: Timestamp, id: ParticipantId, out: &mut Vec<Output>) {
+        let Some(at) = self.positions.remove(&id) else { return };
+        let Some(participant) = self.participants[at].take() else { return };
+        for (_, publication) in participant.publications {
+            self.remove_publication(publication, out);
+        }
+        for publication in self.publications.values_mut() {
+            publication.subscribers.retain(|slot| slot.participant != at);
+        }
+        self.pursue.extend(self.publications.keys());
+        self.reselect.remove(&at);
+        self.timers.set(Timer::Select(at), None);
+        self.timers.set(Timer::Report(at), None);
+        self.speakers.remove(id);
+        self.settle(now, out);
+    }
+
+    /// The whole current list of agreed sections. What is no longer listed is gone; what stays keeps its state.
+    pub fn set_sections(
+        &mut self,
+        now: Timestamp,
+        id: ParticipantId,
+        sending: &[SendingSection],
+        slots: &[SlotSection],
+        out: &mut Vec<Output>,
+    ) {
+        let Some(at) = self.position(id) else { return };
+        self.set_sending(now, at, sending, out);
+        let Some(participant) = self.participants[at].as_mut() else { return };
+        participant.set_slots(&slots[..slots.len().min(self.config.max_slots)], &mut self.rng);
+        self.reselect.insert(at);
+        self.resubscribe(at);
+        self.reassign = true;
+        self.settle(now, out);
+    }
+
+    /// What a participant's device can do, whole.
+    pub fn set_device(
+        &mut self,
+        now: Timestamp,
+        id: ParticipantId,
+        device: DeviceProfile,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(at) = self.position(id) else { return };
+        let Some(participant) = self.participants[at].as_mut() else { return };
+        participant.device = device;
+        self.reselect.insert(at);
+        self.settle(now, out);
+    }
+
+    /// What a participant shows, whole: a video slot that is not listed shows nothing, an audio slot is `auto`.
+    pub fn set_view(&mut self, now: Timestamp, id: ParticipantId, view: &[SlotView], out: &mut Vec<Output>) {
+        let Some(at) = self.position(id) else { return };
+        let Some(participant) = self.participants[at].as_mut() else { return };
+        participant.set_view(view);
+        self.reselect.insert(at);
+        self.reassign = true;
+        self.settle(now, out);
+    }
+
+    /// What a participant says about one of its sending sections.
+    pub fn set_publication(
+        &mut self,
+        now: Timestamp,
+        id: ParticipantId,
+        mid: Mid,
+        muted: bool,
+        source: Source,
+        out: &mut Vec<Output>,
+    ) {
+        let found = self.participant(id).and_then(|participant| participant.publication(mid));
+        let Some(publication) = found.and_then(|id| self.publications.get_mut(&id)) else { return };
+        if (publication.muted, publication.source) == (muted, source) {
+            return;
+        }
+        (publication.muted, publication.source) = (muted, source);
+        out.push(Output::Event(RoomEvent::PublicationChanged(publication.id)));
+        self.reassign = true;
+        self.reselect_all();
+        self.settle(now, out);
+    }
+
+    /// Whether media can flow to and from a participant. Rewriting state survives a loss and return.
+    pub fn set_connected(
+        &mut self,
+        now: Timestamp,
+        id: ParticipantId,
+        connected: bool,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(at) = self.position(id) else { return };
+        let Some(participant) = self.participants[at].as_mut() else { return };
+        if participant.connected == connected {
+            return;
+        }
+        participant.connected = connected;
+        participant.slots.iter_mut().for_each(crate::slot::Slot::interrupt);
+        self.reselect.insert(at);
+        let shown: Vec<PublicationId> = participant.slots.iter().filter_map(|slot| slot.shows).collect();
+        let own: Vec<PublicationId> = participant.publications.iter().map(|(_, id)| *id).collect();
+        self.pursue.extend(shown.into_iter().chain(own));
+        if connected {
+            // Whatever the publisher was last told may not have reached it.
+            self.repeat_demands(at, out);
+        }
+        self.settle(now, out);
+    }
+
+    /// A packet from a publisher.
+    pub fn handle_rtp(
+        &mut self,
+        now: Timestamp,
+        from: ParticipantId,
+        incoming: Incoming,
+        out: &mut Vec<Output>,
+    ) {
+        self.route(now, from, &incoming, out);
+    }
+
+    /// One item of feedback or of a report, from a publisher or a receiver.
+    pub fn handle_rtcp(
+        &mut self,
+        now: Timestamp,
+        from: ParticipantId,
+        item: &RtcpItem,
+        out: &mut Vec<Output>,
+    ) {
+        self.route_feedback(now, from, item, out);
+    }
+
+    /// Does what has become due. May be called at any time.
+    pub fn handle_timeout(&mut self, now: Timestamp, out: &mut Vec<Output>) {
+        self.run_timers(now, out);
+    }
+
+    /// When to call [`Room::handle_timeout`] if nothing else happens.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        self.timers.next()
+    }
+
+    /// Every publication, in the order in which they appeared.
+    pub fn publications(&self) -> Vec<PublicationState> {
+        self.publications.values().map(Publication::state).collect()
+    }
+
+    /// One publication.
+    pub fn publication(&self, id: PublicationId) -> Option<PublicationState> {
+        self.publications.get(&id).map(Publication::state)
+    }
+
+    /// Every slot of a participant, in the order of its sections; empty for a stranger.
+    pub fn slots(&self, id: ParticipantId) -> Vec<SlotState> {
+        let Some(participant) = self.participant(id) else { return Vec::new() };
+        participant.slots.iter().map(|slot| self.slot_state(slot)).collect()
+    }
+
+    /// Counts of a participant's downlink.
+    pub fn downlink(&self, id: ParticipantId) -> Option<DownlinkStats> {
+        self.participant(id).map(|participant| participant.egress.stats())
+    }
+
+    /// Counts of what arrived.
+    pub fn stats(&self) -> RoomStats {
+        self.stats
+    }
+
+    /// True when nobody is left.
+    pub fn is_empty(&self) -> bool {
+        self.positions.is_empty()
+    }
+
+    fn position(&self, id: ParticipantId) -> Option<usize> {
+        self.positions.get(&id).copied()
+    }
+
+    fn participant(&self, id: ParticipantId) -> Option<&Participant> {
+        self.participants[self.position(id)?].as_ref()
+    }
+
+    fn reselect_all(&mut self) {
+        self.reselect.extend(self.positions.values());
+    }
+
+    fn set_sending(&mut self, now: Timestamp, at: usize, sending: &[SendingSection], out: &mut Vec<Output>) {
+        let Some(participant) = self.participants[at].as_mut() else { return };
+        let is_listed = |mid: &Mid| sending.iter().any(|section| section.mid == *mid);
+        let gone: Vec<PublicationId> =
+            participant.publications.iter().filter(|(mid, _)| !is_listed(mid)).map(|(_, id)| *id).collect();
+        participant.publications.retain(|(mid, _)| is_listed(mid));
+        for section in sending {
+            let known = participant.publication(section.mid).and_then(|id| self.publications.get_mut(&id));
+            if let Some(publication) = known {
+                let was = publication.state();
+                publication.set_section(now, section, self.config.history_packets);
+                if publication.state() != was {
+                    out.push(Output::Event(RoomEvent::PublicationChanged(publication.id)));
+                }
+            } else if participant.publications.len() < self.config.max_publications {
+                let id = PublicationId(self.next_publication);
+                self.next_publication += 1;
+                let history = self.config.history_packets;
+                let publication = Publication::new(id, participant.id, at, section, history);
+                if section.kind == MediaKind::Audio {
+                    self.ranking.add(id);
+                }
+                participant.publications.push((section.mid, id));
+                self.publications.insert(id, publication);
+                out.push(Output::Event(RoomEvent::PublicationAdded(id)));
+            }
+        }
+        for id in gone {
+            self.remove_publication(id, out);
+        }
+        self.reselect_all();
+    }
+
+    fn remove_publication(&mut self, id: PublicationId, out: &mut Vec<Output>) {
+        let Some(publication) = self.publications.remove(&id) else { return };
+        self.ranking.remove(id);
+        for at in publication.subscribers {
+            let Some(participant) = self.participants[at.participant].as_mut() else { continue };
+            let slot = &mut participant.slots[at.slot];
+            slot.switch.forget(id);
+            slot.shows = slot.shows.filter(|shown| *shown != id);
+            self.reselect.insert(at.participant);
+        }
+        self.pursue.remove(&id);
+        self.timers.set(Timer::Publisher(id), None);
+        self.reassign = true;
+        let participant = publication.participant;
+        out.push(Output::Event(RoomEvent::PublicationRemoved { publication: id, participant }));
+    }
+
+    /// Slots of a participant may have moved: whoever remembers them by position is told anew.
+    fn resubscribe(&mut self, at: usize) {
+        for publication in self.publications.values_mut() {
+            publication.subscribers.retain(|slot| slot.participant != at);
+        }
+        let Some(participant) = self.participants[at].as_ref() else { return };
+        for (position, slot) in participant.slots.iter().enumerate() {
+            let on_wire = slot.switch.current().map(|origin| origin.publication);
+            for id in [slot.shows, on_wire].into_iter().flatten() {
+                if let Some(publication) = self.publications.get_mut(&id) {
+                    publication.subscribe(SlotRef { participant: at, slot: position });
+                }
+            }
+        }
+        self.pursue.extend(self.publications.keys());
+    }
+
+    fn slot_state(&self, slot: &crate::slot::Slot) -> SlotState {
+        let shown = slot.shows.and_then(|id| self.publications.get(&id));
+        let encoding = slot.switch.current().filter(|_| slot.kind == MediaKind::Video).and_then(|origin| {
+            self.publications.get(&origin.publication)?.encodings[usize::from(origin.encoding)].state()
+        });
+        SlotState {
+            mid: slot.mid,
+            participant: shown.map(|publication| publication.participant),
+            publication: shown.map(|publication| publication.id),
+            encoding,
+            bitrate: encoding.map_or(Bitrate::ZERO, |encoding| encoding.bitrate),
+            reason: slot.explanation.reason,
+            next: slot.explanation.next,
+        }
+    }
+}

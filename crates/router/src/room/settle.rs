@@ -1,0 +1,399 @@
+//! Bringing slots in line with what changed.
+//!
+//! Owns the order: which publication a slot shows (`assign`), which encoding it is to get (`select`), then what publishers
+//! must be asked for (`keyframe`, `demand`). Nothing is done where nothing changed: the flags are set by whoever changes an
+//! input.
+
+use std::time::Duration;
+
+use packet::MediaKind;
+use selector::Reason;
+use units::Timestamp;
+
+use super::Room;
+use crate::assign::{Place, assign};
+use crate::publication::{MAX_ENCODINGS, Publication, SlotRef};
+use crate::rewrite::Origin;
+use crate::select::{Selection, select};
+use crate::slot::{Explanation, Slot};
+use crate::timers::Timer;
+use crate::{EncodingDemand, NextStep, Output, PublicationId, RoomEvent, SlotChoice, Source};
+
+/// Rates change without any event, so every selection is looked at again after this time.
+const RESELECT_INTERVAL: Duration = Duration::from_millis(500);
+/// Between two sender reports of a slot. RFC 3550 §6.2 would allow 360 / kbit/s seconds; one second keeps round trips and
+/// lip-sync fresh at a cost of 28 bytes.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Room {
+    /// Acts upon everything that changed.
+    pub(super) fn settle(&mut self, now: Timestamp, out: &mut Vec<Output>) {
+        self.decide(now, out);
+        self.follow_up(now, out);
+    }
+
+    /// Decides what changed inputs require: what slots show, and with which encoding.
+    pub(super) fn decide(&mut self, now: Timestamp, out: &mut Vec<Output>) {
+        if std::mem::take(&mut self.reassign) {
+            self.assign_all(out);
+        }
+        while let Some(at) = self.reselect.pop_first() {
+            self.select(now, at, out);
+        }
+    }
+
+    /// Asks publishers for what receivers wait for.
+    pub(super) fn follow_up(&mut self, now: Timestamp, out: &mut Vec<Output>) {
+        while let Some(id) = self.pursue.pop_first() {
+            self.pursue_one(now, id, out);
+        }
+    }
+
+    /// A slot has just switched: the publication that it left is rid of it, and what it waited for is here.
+    pub(super) fn settle_switch(&mut self, now: Timestamp, at: SlotRef, out: &mut Vec<Output>) {
+        let Some(receiver) = self.participants[at.participant].as_ref() else { return };
+        let slot = &receiver.slots[at.slot];
+        let (id, mid) = (receiver.id, slot.mid);
+        let on_wire = slot.switch.current().map(|origin| origin.publication);
+        let keeps = [slot.shows, on_wire];
+        let left = |publication: &&mut Publication| {
+            publication.subscribers.contains(&at) && !keeps.contains(&Some(publication.id))
+        };
+        for publication in self.publications.values_mut().filter(left) {
+            publication.unsubscribe(at);
+            self.pursue.insert(publication.id);
+        }
+        if slot.kind == MediaKind::Video {
+            self.reselect.insert(at.participant);
+        }
+        self.pursue.extend(on_wire);
+        if !self.timers.is_set(Timer::Report(at.participant)) {
+            // The first packet of all: a report at once lets the receiver align sound and picture from the start.
+            self.timers.set(Timer::Report(at.participant), Some(now));
+        }
+        out.push(Output::Event(RoomEvent::SlotChanged { participant: id, mid }));
+    }
+
+    fn assign_all(&mut self, out: &mut Vec<Output>) {
+        let video = self.video_candidates();
+        let audio = self.ranking.order().to_vec();
+        for at in 0..self.participants.len() {
+            self.assign_one(at, MediaKind::Video, &video, out);
+            self.assign_one(at, MediaKind::Audio, &audio, out);
+        }
+    }
+
+    /// Video publications in the order in which they fill `auto` slots: what is on, screens, who spoke last, who came first.
+    fn video_candidates(&self) -> Vec<PublicationId> {
+        let mut candidates: Vec<&Publication> =
+            self.publications.values().filter(|publication| publication.kind == MediaKind::Video).collect();
+        candidates.sort_by_key(|publication| {
+            let recency = self.speakers.recency(publication.participant).unwrap_or(usize::MAX);
+            (!publication.is_on(), publication.source != Source::Screen, recency, publication.id)
+        });
+        candidates.iter().map(|publication| publication.id).collect()
+    }
+
+    fn assign_one(
+        &mut self,
+        at: usize,
+        kind: MediaKind,
+        candidates: &[PublicationId],
+        out: &mut Vec<Output>,
+    ) {
+        let Some(receiver) = self.participants[at].as_ref() else { return };
+        let slots: Vec<usize> =
+            (0..receiver.slots.len()).filter(|slot| receiver.slots[*slot].kind == kind).collect();
+        let accepted = |publication: &Publication| {
+            slots.iter().any(|slot| receiver.slots[*slot].accepts(publication.codec))
+        };
+        let own = receiver.id;
+        let fits = |id: &PublicationId| {
+            let publication = self.publications.get(id);
+            publication.is_some_and(|p| p.participant != own && p.kind == kind && accepted(p))
+        };
+        let candidates: Vec<PublicationId> = candidates.iter().copied().filter(fits).collect();
+        let places: Vec<Place> = slots
+            .iter()
+            .map(|slot| &receiver.slots[*slot])
+            .map(|slot| Place { want: slot.wants(), shows: slot.shows })
+            .collect();
+        let shown = assign(&places, &candidates, |id| fits(&id));
+        for (slot, shows) in slots.into_iter().zip(shown) {
+            self.show(SlotRef { participant: at, slot }, shows, out);
+        }
+    }
+
+    /// Maps a publication onto a slot. Sound moves at once; a picture moves when its encoding is chosen and begins.
+    fn show(&mut self, at: SlotRef, shows: Option<PublicationId>, out: &mut Vec<Output>) {
+        let Some(receiver) = self.participants[at.participant].as_mut() else { return };
+        let slot = &mut receiver.slots[at.slot];
+        if slot.shows == shows {
+            return;
+        }
+        let left = std::mem::replace(&mut slot.shows, shows);
+        slot.stability = Default::default();
+        slot.explanation = Explanation { reason: empty_reason(slot), next: None };
+        if slot.kind == MediaKind::Audio {
+            slot.switch.set_target(shows.map(|publication| Origin { publication, encoding: 0 }));
+            if shows.is_some() {
+                slot.explanation.reason = Reason::Optimal;
+            }
+        }
+        let on_wire = slot.switch.current().map(|origin| origin.publication);
+        out.push(Output::Event(RoomEvent::SlotChanged { participant: receiver.id, mid: slot.mid }));
+        if let Some(publication) = shows.and_then(|id| self.publications.get_mut(&id)) {
+            publication.subscribe(at);
+        }
+        if let Some(id) = left.filter(|_| left != on_wire)
+            && let Some(publication) = self.publications.get_mut(&id)
+        {
+            publication.unsubscribe(at);
+        }
+        self.pursue.extend(shows);
+        self.pursue.extend(left);
+        self.reselect.insert(at.participant);
+    }
+
+    /// Chooses encodings for one participant and acts upon it.
+    fn select(&mut self, now: Timestamp, at: usize, out: &mut Vec<Output>) {
+        let Some(receiver) = self.participants[at].as_ref() else { return };
+        let selection = select(now, receiver, &self.publications, &self.speakers);
+        let mut pictures = false;
+        for slot in 0..receiver.slots.len() {
+            let chosen = selection.slots.iter().position(|other| *other == slot);
+            pictures |= chosen.is_some();
+            self.apply(now, SlotRef { participant: at, slot }, chosen, &selection, out);
+        }
+        let (soonest, latest) = (now + Duration::from_millis(1), now + RESELECT_INTERVAL);
+        let again = selection.decision.again.map_or(latest, |again| again.clamp(soonest, latest));
+        self.timers.set(Timer::Select(at), pictures.then_some(again));
+        self.tell_decision(at, &selection, out);
+    }
+
+    /// Acts upon the choice for one slot: `chosen` is its place in the selection, `None` for a slot that shows no picture.
+    fn apply(
+        &mut self,
+        now: Timestamp,
+        at: SlotRef,
+        chosen: Option<usize>,
+        selection: &Selection,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(receiver) = self.participants[at.participant].as_mut() else { return };
+        let slot = &mut receiver.slots[at.slot];
+        if slot.kind == MediaKind::Audio {
+            return;
+        }
+        let (former, was) = (slot.switch.current().map(|origin| origin.publication), slot.explanation);
+        let shows = slot.shows.and_then(|id| self.publications.get(&id));
+        let target = match (chosen, shows) {
+            (Some(chosen), Some(publication)) => {
+                let choice = &selection.decision.choices[chosen];
+                let points = &selection.points[chosen];
+                slot.stability = choice.stability;
+                slot.explanation.reason =
+                    if publication.is_on() { choice.reason } else { Reason::PublisherOff };
+                slot.explanation.next = choice.next.and_then(|next| {
+                    let encoding = &publication.encodings[usize::from(points[next.point].encoding)];
+                    Some(NextStep {
+                        encoding: encoding.state()?,
+                        missing_bitrate: next.missing.bitrate,
+                        missing_pixels_per_second: next.missing.pixel_rate,
+                    })
+                });
+                let encoding = |point: usize| points[point].encoding;
+                choice.point.map(|point| Origin { publication: publication.id, encoding: encoding(point) })
+            }
+            _ => {
+                slot.explanation = Explanation { reason: empty_reason(slot), next: None };
+                None
+            }
+        };
+        let changed = slot.switch.set_target(target);
+        let news = explains_otherwise(&was, &slot.explanation) || changed;
+        let on_wire = slot.switch.current().map(|origin| origin.publication);
+        let (id, mid, shows) = (receiver.id, slot.mid, slot.shows);
+        if let Some(left) = former.filter(|id| on_wire.is_none() && Some(*id) != shows)
+            && let Some(publication) = self.publications.get_mut(&left)
+        {
+            publication.unsubscribe(at);
+        }
+        if news {
+            out.push(Output::Event(RoomEvent::SlotChanged { participant: id, mid }));
+        }
+        if changed {
+            self.pursue.extend(former);
+            self.pursue.extend(target.map(|origin| origin.publication));
+            self.start(now, at, out);
+        }
+    }
+
+    /// Starts what a slot waits for at a keyframe that has just passed, if there is one.
+    fn start(&mut self, now: Timestamp, at: SlotRef, out: &mut Vec<Output>) {
+        let Some(receiver) = self.participants[at.participant].as_mut() else { return };
+        let Some(origin) = receiver.slots[at.slot].switch.waits_for() else { return };
+        let Some(publication) = self.publications.get(&origin.publication) else { return };
+        let encoding = &publication.encodings[usize::from(origin.encoding)];
+        if encoding.liveness.is_live()
+            && receiver.replay(now, at.slot, origin, publication.participant, encoding, out)
+        {
+            self.settle_switch(now, at, out);
+        }
+    }
+
+    /// Asks the publisher for the keyframes that somebody waits for and tells it what is wanted.
+    fn pursue_one(&mut self, now: Timestamp, id: PublicationId, out: &mut Vec<Output>) {
+        let Some(publication) = self.publications.get_mut(&id).filter(|p| p.kind == MediaKind::Video) else {
+            return;
+        };
+        // What is not known yet is wanted, else it would never become known.
+        let mut wanted: [bool; MAX_ENCODINGS] =
+            std::array::from_fn(|at| publication.encodings.get(at).is_some_and(|e| e.size().is_none()));
+        let mut waited = [false; MAX_ENCODINGS];
+        for at in &publication.subscribers {
+            let Some(receiver) = self.participants[at.participant].as_ref() else { continue };
+            let switch = &receiver.slots[at.slot].switch;
+            for origin in [switch.current(), switch.target()].into_iter().flatten() {
+                wanted[usize::from(origin.encoding)] |= origin.publication == id;
+            }
+            if let Some(origin) = switch.waits_for().filter(|o| o.publication == id && receiver.connected) {
+                waited[usize::from(origin.encoding)] = true;
+            }
+        }
+        for (at, encoding) in publication.encodings.iter().enumerate() {
+            // An encoding without a size is offered to nobody, and only a keyframe tells it.
+            let unknown = encoding.keyframe().is_none() && !publication.subscribers.is_empty();
+            if encoding.liveness.is_live() && (waited[at] || unknown) {
+                publication.keyframes.ask(at as u8);
+            }
+        }
+        let tell = publication.demand.update(now, wanted, self.config.demand_off_delay);
+        let fading = publication.demand.deadline(self.config.demand_off_delay);
+        if tell {
+            out.push(Output::Event(demand_event(publication)));
+        }
+        let asking = self.ask_for_keyframe(now, id, out);
+        self.timers.set(Timer::Publisher(id), fading.into_iter().chain(asking).min());
+    }
+
+    /// Sends the request for a keyframe that is due. Returns when the next one is.
+    fn ask_for_keyframe(
+        &mut self,
+        now: Timestamp,
+        id: PublicationId,
+        out: &mut Vec<Output>,
+    ) -> Option<Timestamp> {
+        let publication = self.publications.get_mut(&id)?;
+        let sender = self.participants[publication.owner].as_ref().filter(|sender| sender.connected)?;
+        let (rtt, streams) = (sender.egress.rtt(), publication.streams());
+        if let Some(item) = publication.keyframes.poll(now, rtt, &streams) {
+            out.push(Output::Rtcp { to: publication.participant, item });
+        }
+        publication.keyframes.deadline(now, rtt, &streams)
+    }
+
+    /// Does everything that is due.
+    pub(super) fn run_timers(&mut self, now: Timestamp, out: &mut Vec<Output>) {
+        while let Some(timer) = self.timers.pop(now) {
+            match timer {
+                Timer::Select(at) => {
+                    self.reselect.insert(at);
+                }
+                Timer::Report(at) => self.report(now, at, out),
+                Timer::Publisher(id) => {
+                    self.pursue.insert(id);
+                }
+                Timer::Speakers => self.update_speakers(now, out),
+            }
+        }
+        self.settle(now, out);
+    }
+
+    fn report(&mut self, now: Timestamp, at: usize, out: &mut Vec<Output>) {
+        let ntp = self.ntp(now);
+        let Some(receiver) = self.participants[at].as_ref() else { return };
+        let again = receiver.report(now, ntp, out).then_some(now + REPORT_INTERVAL);
+        self.timers.set(Timer::Report(at), again);
+    }
+
+    /// Looks at who speaks.
+    pub(super) fn update_speakers(&mut self, now: Timestamp, out: &mut Vec<Output>) {
+        let voices = self
+            .publications
+            .values()
+            .filter(|publication| publication.kind == MediaKind::Audio && publication.is_on())
+            .map(|publication| (publication.participant, publication.level.read(now)));
+        if let Some(speakers) = self.speakers.update(now, voices) {
+            out.push(Output::Event(RoomEvent::Speakers(speakers)));
+            self.reassign = true;
+            self.reselect_all();
+        }
+        self.timers.set(Timer::Speakers, self.speakers.deadline(now));
+    }
+
+    /// Tells a participant again what is wanted of its publications.
+    pub(super) fn repeat_demands(&mut self, at: usize, out: &mut Vec<Output>) {
+        let Some(participant) = self.participants[at].as_ref() else { return };
+        for (_, id) in &participant.publications {
+            let video = self.publications.get(id).filter(|publication| publication.kind == MediaKind::Video);
+            out.extend(video.map(|publication| Output::Event(demand_event(publication))));
+        }
+    }
+
+    fn tell_decision(&mut self, at: usize, selection: &Selection, out: &mut Vec<Output>) {
+        let Some(receiver) = self.participants[at].as_mut() else { return };
+        let choices: Vec<SlotChoice> = selection
+            .slots
+            .iter()
+            .filter_map(|slot| choice(&receiver.slots[*slot], &self.publications))
+            .collect();
+        if choices != receiver.choices {
+            receiver.choices.clone_from(&choices);
+            let event = RoomEvent::Decision { participant: receiver.id, budget: None, choices };
+            out.push(Output::Event(event));
+        }
+    }
+}
+
+type Publications = std::collections::BTreeMap<PublicationId, Publication>;
+
+fn choice(slot: &Slot, publications: &Publications) -> Option<SlotChoice> {
+    let publication = publications.get(&slot.shows?)?;
+    let target = slot.switch.target();
+    Some(SlotChoice {
+        mid: slot.mid,
+        publication: publication.id,
+        rid: target.and_then(|origin| publication.encodings[usize::from(origin.encoding)].rid),
+        paused: target.is_none(),
+        reason: slot.explanation.reason,
+    })
+}
+
+fn demand_event(publication: &Publication) -> RoomEvent {
+    let encoding = |(at, encoding): (usize, &crate::encoding::Encoding)| EncodingDemand {
+        rid: encoding.rid,
+        active: publication.demand.is_active(at),
+    };
+    RoomEvent::Demand {
+        participant: publication.participant,
+        mid: publication.mid,
+        publication: publication.id,
+        encodings: publication.encodings.iter().enumerate().map(encoding).collect(),
+    }
+}
+
+/// Why a slot without anything to show is empty.
+fn empty_reason(slot: &Slot) -> Reason {
+    match slot.view.want {
+        crate::Want::Nothing => Reason::Hidden,
+        _ if slot.view.is_hidden() => Reason::Hidden,
+        _ => Reason::PublisherOff,
+    }
+}
+
+/// Whether two explanations differ in more than measured rates.
+fn explains_otherwise(before: &Explanation, after: &Explanation) -> bool {
+    let rid = |explanation: &Explanation| explanation.next.map(|next| next.encoding.rid);
+    before.reason != after.reason || rid(before) != rid(after)
+}

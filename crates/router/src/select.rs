@@ -1,0 +1,141 @@
+//! The selector's view of one receiver: plain values in, encodings out.
+//!
+//! Owns the translation between slots and `selector`'s subscriptions: measured encodings become operating points, roles come
+//! from views, sources and speakers. Leaves the decision to `selector` and acting on it to the room.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use packet::{Codec, MediaKind};
+use selector::{Decision, Input, OperatingPoint, Role, Subscription, Viewport};
+use units::{Bitrate, Timestamp};
+
+use crate::participant::Participant;
+use crate::publication::Publication;
+use crate::rewrite::Origin;
+use crate::slot::Slot;
+use crate::speaker::Speakers;
+use crate::{PublicationId, Source};
+
+/// Text on a shared screen cannot be read below this.
+const SCREEN_FLOOR: u32 = 360;
+/// Until an encoding has been measured: what cameras usually send.
+const ASSUMED_FPS: u32 = 30;
+/// And what an encoder usually spends: bit/s per pixel of the picture at that rate (150 kbit/s for 320x180).
+const ASSUMED_BITS_PER_PIXEL: f64 = 2.6;
+
+/// A selection before it is acted upon.
+#[derive(Debug)]
+pub(crate) struct Selection {
+    /// Positions of the video slots that show something, in the order of the choices.
+    pub(crate) slots: Vec<usize>,
+    /// The points that each of them was offered.
+    pub(crate) points: Vec<Vec<OperatingPoint>>,
+    pub(crate) decision: Decision,
+}
+
+/// Decides for one participant.
+pub(crate) fn select(
+    now: Timestamp,
+    receiver: &Participant,
+    publications: &BTreeMap<PublicationId, Publication>,
+    speakers: &Speakers,
+) -> Selection {
+    let mut shown: Vec<(usize, &Slot, &Publication)> = receiver
+        .slots
+        .iter()
+        .enumerate()
+        .filter(|(_, slot)| slot.kind == MediaKind::Video && slot.is_active())
+        .filter_map(|(at, slot)| Some((at, slot, publications.get(&slot.shows?)?)))
+        .collect();
+    // Among equal roles the earlier one goes first: whoever spoke last.
+    let rank = |publication: &Publication| speakers.recency(publication.participant).unwrap_or(usize::MAX);
+    shown.sort_by_key(|(at, _, publication)| (rank(publication), *at));
+
+    let points: Vec<Vec<OperatingPoint>> =
+        shown.iter().map(|(_, slot, publication)| points(now, slot, publication)).collect();
+    let subscriptions = shown
+        .iter()
+        .zip(&points)
+        .map(|((_, slot, publication), points)| {
+            subscription(slot, publication, points, rank(publication) == 0)
+        })
+        .collect();
+    let input = Input { now, device: receiver.device, budget: None, subscriptions };
+    let decision = selector::allocate(&input);
+    Selection { slots: shown.iter().map(|(at, ..)| *at).collect(), points, decision }
+}
+
+fn subscription<'a>(
+    slot: &Slot,
+    publication: &Publication,
+    points: &'a [OperatingPoint],
+    speaks: bool,
+) -> Subscription<'a> {
+    let position = |origin: Option<Origin>| {
+        let origin = origin.filter(|origin| origin.publication == publication.id)?;
+        points.iter().position(|point| point.encoding == origin.encoding)
+    };
+    let screen = publication.source == Source::Screen;
+    Subscription {
+        viewport: Viewport::from_sides(slot.view.width, slot.view.height),
+        max_fps: slot.view.max_fps,
+        max_height: slot.view.max_height,
+        floor_height: if screen { SCREEN_FLOOR } else { 0 },
+        target: position(slot.switch.target()),
+        current: position(slot.switch.current()),
+        stability: slot.stability,
+        ..Subscription::new(role(slot.view.priority, screen, speaks), Cow::Borrowed(points))
+    }
+}
+
+fn role(priority: u8, screen: bool, speaks: bool) -> Role {
+    let wished = match priority {
+        0 => Role::Thumbnail,
+        1 => Role::Tile,
+        2 => Role::Stage,
+        _ => Role::Pinned,
+    };
+    // A thumbnail stays one, whoever is in it: its viewport says so.
+    match (screen, speaks && wished != Role::Thumbnail) {
+        (true, _) => wished.max(Role::Screen),
+        (false, true) => wished.max(Role::Stage),
+        (false, false) => wished,
+    }
+}
+
+/// What a publication offers to a slot. An encoding whose size is not known yet cannot be offered: its first keyframe will
+/// tell.
+fn points(now: Timestamp, slot: &Slot, publication: &Publication) -> Vec<OperatingPoint> {
+    let Some(codec) = codec(publication.codec).filter(|_| slot.accepts(publication.codec)) else {
+        return Vec::new();
+    };
+    let point = |(at, encoding): (usize, &crate::encoding::Encoding)| {
+        let state = encoding.state()?;
+        let measured = state.fps > 0;
+        let pixels = u64::from(state.width) * u64::from(state.height);
+        Some(OperatingPoint {
+            encoding: at as u8,
+            temporal: 0,
+            width: state.width,
+            height: state.height,
+            fps: if measured { state.fps } else { ASSUMED_FPS },
+            cost: if measured {
+                state.bitrate
+            } else {
+                Bitrate::from_f64(pixels as f64 * ASSUMED_BITS_PER_PIXEL)
+            },
+            codec,
+            alive: publication.is_available(at, now),
+        })
+    };
+    publication.encodings.iter().enumerate().filter_map(point).collect()
+}
+
+fn codec(codec: Codec) -> Option<selector::Codec> {
+    match codec {
+        Codec::Vp8 => Some(selector::Codec::Vp8),
+        Codec::H264 => Some(selector::Codec::H264),
+        Codec::Opus => None,
+    }
+}

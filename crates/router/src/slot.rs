@@ -1,0 +1,278 @@
+//! One receive section of a participant: a stream that never breaks, whatever is mapped onto it.
+//!
+//! Owns the stream's identity (SSRCs, payload types), its numbers, what it is to show and what it shows, its counts and its
+//! reports. Leaves which publication it is to show to `assign` and which encoding to `selector`.
+
+use std::time::Duration;
+
+use packet::rtx::osn;
+use packet::{MediaKind, Mid, OutgoingHeader, RtcpItem};
+use rand::Rng;
+use selector::{Reason, Stability};
+use units::Timestamp;
+
+use crate::egress::Egress;
+use crate::input::{SlotCodec, SlotSection, SlotView, Want};
+use crate::media::Media;
+use crate::output::Output;
+use crate::retransmit::Retransmitter;
+use crate::rewrite::time::Landing;
+use crate::rewrite::{Origin, Rewriter, Rewritten};
+use crate::switch::{Switch, Verdict};
+use crate::{NextStep, OutgoingPacket, PacketKind, ParticipantId, Prefix, PublicationId};
+
+/// Packets that name their section. Receivers know the SSRC from the answer; the name is for those that did not read it.
+const NAMED_PACKETS: u32 = 100;
+/// Requests for a keyframe from one receiver's slot are heeded once in this time, so that no single receiver can make a
+/// publisher send keyframes only.
+const REQUEST_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Why a slot shows what it shows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Explanation {
+    pub(crate) reason: Reason,
+    pub(crate) next: Option<NextStep>,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) mid: Mid,
+    pub(crate) kind: MediaKind,
+    pub(crate) ssrc: u32,
+    pub(crate) view: SlotView,
+    /// What it is to show.
+    pub(crate) shows: Option<PublicationId>,
+    pub(crate) switch: Switch,
+    pub(crate) stability: Stability,
+    pub(crate) explanation: Explanation,
+    rtx_ssrc: Option<u32>,
+    active: bool,
+    codecs: Vec<SlotCodec>,
+    rewriter: Rewriter,
+    retransmitter: Retransmitter,
+    /// RFC 3550 §6.4.1: both wrap.
+    packets: u32,
+    octets: u32,
+    named: u32,
+    request_heeded: Option<Timestamp>,
+}
+
+impl Slot {
+    /// A slot that shows nothing. The first numbers of its streams are drawn from `rng` (RFC 3550 §5.1).
+    pub(crate) fn new(section: &SlotSection, rng: &mut impl Rng) -> Self {
+        let clock_rate = match section.kind {
+            MediaKind::Audio => 48_000,
+            MediaKind::Video => 90_000,
+        };
+        let (numbers, timestamp) = (rng.next_u64(), rng.next_u32());
+        Self {
+            mid: section.mid,
+            kind: section.kind,
+            ssrc: section.ssrc,
+            view: SlotView::new(section.mid, Want::Auto),
+            shows: None,
+            switch: Switch::default(),
+            stability: Stability::default(),
+            explanation: Explanation { reason: Reason::PublisherOff, next: None },
+            rtx_ssrc: section.rtx_ssrc,
+            active: section.active,
+            codecs: section.codecs.clone(),
+            rewriter: Rewriter::new(clock_rate, numbers as u16, timestamp, (numbers >> 16) as u16),
+            retransmitter: Retransmitter::new((numbers >> 32) as u16 & 0x7fff),
+            packets: 0,
+            octets: 0,
+            named: 0,
+            request_heeded: None,
+        }
+    }
+
+    /// What was agreed changed. The slot keeps its numbers: its SSRC goes on.
+    pub(crate) fn set_section(&mut self, section: &SlotSection) {
+        self.active = section.active;
+        self.codecs.clone_from(&section.codecs);
+        self.rtx_ssrc = section.rtx_ssrc;
+    }
+
+    /// Whether anything can be sent in it.
+    pub(crate) fn is_active(&self) -> bool {
+        self.active
+    }
+
+    /// What it is to show, as far as anything can be.
+    pub(crate) fn wants(&self) -> Want {
+        if self.active { self.view.want } else { Want::Nothing }
+    }
+
+    /// Whether packets of that codec can be sent in it.
+    pub(crate) fn accepts(&self, codec: packet::Codec) -> bool {
+        self.codec(codec).is_some()
+    }
+
+    /// The path to the receiver was interrupted or is new: a picture has to start anew, and the section is named again.
+    pub(crate) fn interrupt(&mut self) {
+        self.switch.interrupt();
+        self.named = 0;
+    }
+
+    /// Whether a receiver's request for a keyframe is heeded; a slot that is to show nothing has nothing to ask for.
+    pub(crate) fn heed_request(&mut self, now: Timestamp) -> Option<Origin> {
+        let origin = self.switch.waits_for().or(self.switch.current())?;
+        if self.request_heeded.is_some_and(|at| now - at < REQUEST_INTERVAL) {
+            return None;
+        }
+        self.request_heeded = Some(now);
+        Some(origin)
+    }
+
+    /// Judges a packet and, if it is of use, sends it. `publisher` is whom the receiver sees or hears.
+    pub(crate) fn handle(
+        &mut self,
+        now: Timestamp,
+        origin: Origin,
+        publisher: ParticipantId,
+        media: &Media,
+        egress: &mut Egress,
+        out: &mut Vec<Output>,
+    ) -> Verdict {
+        let Some(codec) = self.codec(media.codec) else { return Verdict::Drop };
+        let is_audio = self.kind == MediaKind::Audio;
+        let start = media.keyframe_start && !media.is_padding();
+        // Sound has no keyframes and cannot wait.
+        let landing = || if is_audio { Landing::Good } else { self.rewriter.landing(media.capture) };
+        let verdict = self.switch.judge(now, origin, start, landing);
+        let rewritten = match verdict {
+            Verdict::Drop => None,
+            Verdict::Switch => Some(self.rewriter.switch(origin, media)),
+            Verdict::Forward => self.rewriter.forward(media),
+        };
+        if let Some(rewritten) = rewritten {
+            // RFC 3551 §4.1: the marker of sound says that a stretch of it begins.
+            let marker = media.marker || (is_audio && verdict == Verdict::Switch);
+            self.send(codec, publisher, media, marker, rewritten, egress, out);
+        }
+        verdict
+    }
+
+    /// Repeats the packet with that number on the wire, if it was sent, is still kept and was not just repeated. `keep`
+    /// finds kept packets and who published them.
+    pub(crate) fn repair<'a>(
+        &mut self,
+        now: Timestamp,
+        wire: u16,
+        keep: impl FnOnce(Origin, u64) -> Option<(&'a Media, ParticipantId)>,
+        egress: &mut Egress,
+        out: &mut Vec<Output>,
+    ) {
+        let found = self.rewriter.find(wire);
+        let kept =
+            found.and_then(|(sequence, sent)| Some((sequence, sent, keep(sent.origin, sent.incoming)?)));
+        let Some((sequence, sent, (media, publisher))) =
+            kept.filter(|(_, _, (media, _))| !media.is_padding())
+        else {
+            egress.stats_mut().retransmissions_missed += 1;
+            return;
+        };
+        let payload_type = self.codec(media.codec).and_then(|codec| codec.rtx_payload_type);
+        // Without a retransmission stream nothing can be repeated: the same number under another transport-wide number
+        // would be another plaintext under the same nonce (RFC 7714 §8.1).
+        let (Some(ssrc), Some(payload_type)) = (self.rtx_ssrc, payload_type) else { return };
+        if !self.retransmitter.may_repeat(now, sequence, media.arrival, egress.rtt()) {
+            egress.stats_mut().retransmissions_held_back += 1;
+            return;
+        }
+        if !egress.spend_repair(media.body.len()) {
+            return;
+        }
+        let rewritten = sent.rewrite(media);
+        let number = self.retransmitter.repeat(now, sequence);
+        // RFC 4588 §4: the original's timestamp and marker, a number of its own, and the original's in front.
+        let mut header = OutgoingHeader::new(ssrc, payload_type, number, rewritten.timestamp, media.marker);
+        header.csrc = Some(publisher.0);
+        header.mid = self.name();
+        let mut prefix = Prefix::from_slice(&osn(rewritten.sequence as u16));
+        write_descriptor(&rewritten, &mut prefix);
+        let packet = OutgoingPacket {
+            slot: self.mid,
+            header,
+            prefix,
+            payload: media.body.clone(),
+            padding: 0,
+            kind: PacketKind::Rtx,
+        };
+        egress.send(packet, out);
+    }
+
+    /// A sender report of our own, from the outgoing timeline and counts (RFC 3550 §6.4.1). `None` before anything was
+    /// sent. `ntp` is the present.
+    pub(crate) fn sender_report(&self, now: Timestamp, ntp: u64) -> Option<RtcpItem> {
+        let rtp_time = self.rewriter.timestamp_at(now)?;
+        Some(RtcpItem::SenderReport {
+            ssrc: self.ssrc,
+            ntp,
+            rtp_time,
+            packets: self.packets,
+            octets: self.octets,
+            reports: Default::default(),
+        })
+    }
+
+    fn codec(&self, codec: packet::Codec) -> Option<SlotCodec> {
+        self.codecs.iter().copied().find(|candidate| candidate.codec == codec)
+    }
+
+    fn name(&self) -> Option<Mid> {
+        (self.named < NAMED_PACKETS).then_some(self.mid)
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the last step of the hot path: a struct would only be taken apart"
+    )]
+    fn send(
+        &mut self,
+        codec: SlotCodec,
+        publisher: ParticipantId,
+        media: &Media,
+        marker: bool,
+        rewritten: Rewritten,
+        egress: &mut Egress,
+        out: &mut Vec<Output>,
+    ) {
+        let header = OutgoingHeader {
+            csrc: Some(publisher.0),
+            mid: self.name(),
+            audio_level: media.audio_level,
+            ..OutgoingHeader::new(
+                self.ssrc,
+                codec.payload_type,
+                rewritten.sequence as u16,
+                rewritten.timestamp,
+                marker,
+            )
+        };
+        let mut prefix = Prefix::new();
+        write_descriptor(&rewritten, &mut prefix);
+        let (kind, padding) = match (media.is_padding(), self.kind) {
+            // A number that was promised to the receiver and turned out to carry nothing.
+            (true, _) => (PacketKind::Padding, 1),
+            (false, MediaKind::Audio) => (PacketKind::Audio, 0),
+            (false, MediaKind::Video) => (PacketKind::Media, 0),
+        };
+        let packet =
+            OutgoingPacket { slot: self.mid, header, prefix, payload: media.body.clone(), padding, kind };
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(packet.body_size() as u32);
+        self.named = self.named.saturating_add(1);
+        egress.send(packet, out);
+    }
+}
+
+/// Appends the VP8 descriptor that the receiver gets, if the codec has one.
+fn write_descriptor(rewritten: &Rewritten, prefix: &mut Prefix) {
+    if let Some(descriptor) = rewritten.descriptor {
+        let mut bytes = [0; packet::codec::vp8::MAX_DESCRIPTOR];
+        let length = descriptor.write(&mut &mut bytes[..]);
+        prefix.extend_from_slice(&bytes[..length]);
+    }
+}
