@@ -75,6 +75,8 @@ pub struct FlowSpec {
     pub stop: Micros,
     /// Spans in which its source is silent.
     pub pauses: Vec<(Micros, Micros)>,
+    /// When its transport is told that the path is another one now.
+    pub route_changes: Vec<Micros>,
     /// Links of the way there, by index.
     pub forward: Vec<usize>,
     /// Links of the way back.
@@ -105,7 +107,16 @@ impl FlowSpec {
 
     /// A flow over link 0 and back over link 1.
     pub fn new(kind: FlowKind, start: Micros, stop: Micros) -> Self {
-        Self { kind, start, stop, pauses: Vec::new(), forward: vec![0], backward: vec![1], access: 0 }
+        Self {
+            kind,
+            start,
+            stop,
+            pauses: Vec::new(),
+            route_changes: Vec::new(),
+            forward: vec![0],
+            backward: vec![1],
+            access: 0,
+        }
     }
 
     /// Whether its application is on at `now`.

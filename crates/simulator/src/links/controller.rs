@@ -16,6 +16,8 @@ pub trait Controller {
     fn on_feedback(&mut self, now: Timestamp, feedback: &Feedback<'_>);
     /// What the application could use.
     fn set_demand(&mut self, now: Timestamp, demand: DemandRates);
+    /// The transport moved to another network path, and knows.
+    fn on_route_change(&mut self, now: Timestamp);
     /// Time passed.
     fn handle_timeout(&mut self, now: Timestamp);
     /// When to call [`Controller::handle_timeout`].
@@ -39,6 +41,9 @@ macro_rules! delegate {
             }
             fn set_demand(&mut self, now: Timestamp, demand: DemandRates) {
                 <$name>::set_demand(self, now, demand);
+            }
+            fn on_route_change(&mut self, now: Timestamp) {
+                <$name>::on_route_change(self, now);
             }
             fn handle_timeout(&mut self, now: Timestamp) {
                 <$name>::handle_timeout(self, now);

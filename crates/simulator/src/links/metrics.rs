@@ -43,6 +43,8 @@ pub struct Metrics {
     pub drain: Option<f64>,
     /// Mean change of the target within a second, against the mean target.
     pub osc: f64,
+    /// Share of time with targets of more than 1.1 times the capacity in sum: an estimate that has gone stale.
+    pub overestimate: f64,
     /// Jain's index of the rates of the last minute; several media flows only.
     pub jain: Option<f64>,
     /// Layer sent against the best one there was; SFU only, as all below.
@@ -72,7 +74,7 @@ pub fn judge(case: &Case, record: &Record) -> Metrics {
     let capacity = Available::new(case);
     let media: Vec<usize> = (0..case.flows.len()).filter(|i| case.flows[*i].source().is_some()).collect();
     let has_tcp = case.flows.iter().any(|flow| matches!(flow.kind, FlowKind::Tcp { .. }));
-    let layers = media.iter().any(|i| case.flows[*i].source().is_some_and(|s| is_layered(s)));
+    let layers = media.iter().any(|i| case.flows[*i].source().is_some_and(is_layered));
 
     let mut queued = record.queued.clone();
     let mut total = record.total.clone();
@@ -94,6 +96,7 @@ pub fn judge(case: &Case, record: &Record) -> Metrics {
         fall,
         drain,
         osc: oscillation(case, record, &media),
+        overestimate: overestimate(case, record, &capacity),
         jain: (media.len() > 1).then(|| jain(case, record, &media)),
         quality: ladder.as_ref().map(|l| l.quality),
         best: ladder.as_ref().map(|l| l.best),
@@ -141,6 +144,7 @@ pub fn mean(runs: &[Metrics]) -> Metrics {
         fall: some(|m| m.fall),
         drain: some(|m| m.drain),
         osc: all(|m| m.osc),
+        overestimate: all(|m| m.overestimate),
         jain: some(|m| m.jain),
         quality: some(|m| m.quality),
         best: some(|m| m.best),
@@ -181,9 +185,9 @@ impl Available {
         self.raw[link].get(step).copied().unwrap_or(0.0)
     }
 
-    /// The first link's rates, for plots.
+    /// The first link's rates as they are, for plots.
     pub fn first(&self) -> &[f64] {
-        &self.smoothed[0]
+        &self.raw[0]
     }
 
     fn total_bits(&self) -> f64 {
@@ -308,6 +312,17 @@ fn oscillation(case: &Case, record: &Record, media: &[usize]) -> f64 {
     if n == 0 || level == 0.0 { 0.0 } else { moved / level }
 }
 
+fn overestimate(case: &Case, record: &Record, capacity: &Available) -> f64 {
+    let too_high = |step: usize| {
+        case.scored.iter().enumerate().any(|(n, link)| {
+            let on_link = |i: &usize| case.flows[*i].forward.contains(link);
+            let flows: Vec<usize> = (0..case.flows.len()).filter(on_link).collect();
+            sum(&flows, |i| record.flows[i].target[step]) > 1.1 * capacity.at(n, step)
+        })
+    };
+    share((0..record.steps()).map(too_high))
+}
+
 fn jain(case: &Case, record: &Record, media: &[usize]) -> f64 {
     let from = case.duration.saturating_sub(FINAL);
     let rates: Vec<f64> = media.iter().map(|i| bytes_from(&record.flows[*i].media, from) as f64).collect();
@@ -344,4 +359,101 @@ fn ladder(case: &Case, record: &Record, capacity: &Available, media: &[usize]) -
     }
     let n = f64::from(n.max(1));
     Ladder { quality: got / possible.max(1.0), best: f64::from(on_best) / n, over: f64::from(above) / n }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::capacity::Capacity;
+    use super::super::case::{FlowSpec, Group};
+    use super::super::link::{Limit, LinkSpec};
+    use super::super::source::SourceSpec;
+    use super::*;
+
+    /// One link over 40 s, and that flow from the start to the end.
+    fn setting(mbps: &[(f64, f64)], source: SourceSpec) -> (Case, Record) {
+        let link = || LinkSpec::new(Capacity::mbps(mbps), Limit::Bytes(100_000));
+        let flow = FlowSpec::media(source, 0, 40 * SECOND);
+        let case = Case::new("test", Group::Extra, 40 * SECOND, vec![link(), link()], vec![flow]);
+        let mut record = Record::new(1, 1, case.duration);
+        record.flows[0].active.fill(true);
+        (case, record)
+    }
+
+    fn near(what: &str, value: f64, expected: f64) {
+        assert!((value - expected).abs() < 1e-3, "{what}: {value}, not {expected}");
+    }
+
+    #[test]
+    fn utilisation_counts_media_against_what_the_flow_could_use() {
+        let video = SourceSpec::Video { max: 1_000_000 };
+        let (case, mut record) = setting(&[(0.0, 4.0)], video);
+        // 0.8 Mbit/s of media and as much padding.
+        record.flows[0].media.fill(10_000);
+        record.flows[0].padding.fill(10_000);
+        let m = judge(&case, &record);
+        near("utilisation", m.util, 0.8);
+        near("padding", m.padding, 0.2);
+    }
+
+    #[test]
+    fn reaction_oscillation_and_t90_follow_the_target() {
+        let (case, mut record) = setting(&[(0.0, 2.0), (20.0, 1.0)], SourceSpec::Video { max: 3_000_000 });
+        let target = &mut record.flows[0].target;
+        target[..50].fill(1_000_000);
+        target[50..206].fill(2_000_000);
+        target[206..].fill(1_000_000);
+        // The fall makes a queue that is gone 1.5 s later.
+        record.queues[0][201..215].fill(250 * MILLI);
+        let m = judge(&case, &record);
+        near("t90", m.t90.unwrap(), 5_000.0);
+        near("fall", m.fall.unwrap(), 600.0);
+        near("drain", m.drain.unwrap(), 1_500.0);
+        near("freeze", m.freeze, 0.0);
+        // Between 15 and 20 s, and from 30 s on, nothing moves.
+        near("oscillation", m.osc, 0.0);
+        // The smoothed fall is under 2 / 1.1 from 19.3 s on, the target follows at 20.6 s.
+        near("overestimate", m.overestimate, 1.3 / 40.0);
+    }
+
+    #[test]
+    fn oscillation_is_the_mean_step_of_a_second() {
+        let (case, mut record) = setting(&[(0.0, 2.0)], SourceSpec::Video { max: 3_000_000 });
+        for (step, target) in record.flows[0].target.iter_mut().enumerate() {
+            *target = if step / 10 % 2 == 0 { 900_000 } else { 1_100_000 };
+        }
+        near("oscillation", judge(&case, &record).osc, 0.2);
+    }
+
+    #[test]
+    fn a_ladder_is_judged_against_the_best_layer() {
+        // Best: 1500 kbit/s for the first half, 500 for the second; sent: the other way round.
+        let (case, mut record) = setting(&[(0.0, 1.6), (20.0, 0.6)], SourceSpec::layers());
+        record.flows[0].layer[..200].fill(500_000);
+        record.flows[0].layer[200..].fill(1_500_000);
+        let m = judge(&case, &record);
+        // The last second before the step is smoothed down, so the bounds are wide.
+        assert!((m.quality.unwrap() - 0.5).abs() < 0.03, "{:?}", m.quality);
+        assert!(m.best.unwrap() < 0.03 && (m.over.unwrap() - 0.5).abs() < 0.03, "{m:?}");
+    }
+
+    #[test]
+    fn scores_follow_delay_and_loss_beyond_the_path() {
+        let (mut case, mut record) = setting(&[(0.0, 1.0)], SourceSpec::Video { max: 1_000_000 });
+        record.flows[0].media.fill(12_500);
+        record.queued = vec![60_000; 1_000];
+        record.total = vec![150_000; 1_000];
+        (record.sent, record.lost, record.expected_lost) = (1_000, 60, 20.0);
+        let m = judge(&case, &record);
+        near("score", m.score, (-0.2f64).exp() * 0.8);
+        near("score with the whole delay", m.score_total, (-0.5f64).exp() * 0.8);
+        case.forgive_loss = false;
+        near("unforgiven", judge(&case, &record).score, (-0.2f64).exp() * 0.7);
+    }
+
+    #[test]
+    fn the_mean_leaves_out_what_has_no_answer() {
+        let run = |util, t90| Metrics { util, t90, ..Metrics::default() };
+        let m = mean(&[run(0.5, Some(100.0)), run(1.0, None)]);
+        assert_eq!((m.util, m.t90, m.fall), (0.75, Some(100.0), None));
+    }
 }

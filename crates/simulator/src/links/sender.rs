@@ -146,6 +146,12 @@ impl Sender {
         (self.next_frame, self.next_read) = (now, now);
     }
 
+    /// The path is another one now.
+    pub fn on_route_change(&mut self, now: Micros) {
+        self.controller.on_route_change(stamp(now));
+        self.follow(now);
+    }
+
     /// A report came in. What cannot be unwrapped is dropped, as the product does.
     pub fn on_feedback(&mut self, now: Micros, report: &Report) {
         let Some(newest) = self.next_seq.checked_sub(1) else { return };

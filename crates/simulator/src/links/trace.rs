@@ -235,3 +235,90 @@ fn rows(text: &str) -> Result<Vec<(f64, f64)>, TraceError> {
     }
     if rows.is_empty() { Err(TraceError { line: 0, what: "no rows" }) } else { Ok(rows) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recording(format: Format, divisor: u64, queue: Waiting) -> Recording {
+        Recording { case: "tr:x".to_owned(), file: "x".to_owned(), format, divisor, seconds: 2, queue }
+    }
+
+    #[test]
+    fn a_suite_is_read_or_refused_with_its_line() {
+        let header = "case,file,format,divisor,duration_s,queue\n";
+        let read = |row: &str| parse_suite(&format!("{header}{row}\n"));
+        let good = read("tr:a, m/a.up ,mahimahi,1,180,1s").expect("valid");
+        assert_eq!((good[0].file.as_str(), good[0].queue), ("m/a.up", Waiting::Time(SECOND)));
+        assert_eq!(read("b,b.csv,duration_ms+kbps,8,10,150kB").unwrap()[0].queue, Waiting::Bytes(150_000));
+        assert_eq!(read("").unwrap(), [], "blank lines mean nothing");
+        for row in [
+            "a,b,mahimahi,1,180",
+            "a,b,pcap,1,180,1s",
+            "a,b,mahimahi,0,180,1s",
+            "a,b,mahimahi,1,-1,1s",
+            "a,b,mahimahi,1,180,lots",
+            "a,b,mahimahi,1,180,99999999999999999999kB",
+        ] {
+            assert_eq!(read(row).expect_err(row).line, 2);
+        }
+    }
+
+    #[test]
+    fn formats_give_the_capacity_they_describe() {
+        let bits = |recording: &Recording, text: &str| {
+            let cases = recording.cases(text).expect("valid");
+            (cases[0].duration, cases[0].links[0].capacity.bits_per_step(SECOND, cases[0].duration))
+        };
+        let bytes = Waiting::Bytes(1);
+        for (format, divisor, text, duration, expected) in [
+            (Format::Mahimahi, 1, "0\n0\n500\n1500\n3000\n", 2 * SECOND, vec![36_000.0, 12_000.0]),
+            (Format::Mahimahi, 2, "0\n1\n500\n700\n1000\n", 1_000 * MILLI, vec![24_000.0]),
+            (
+                Format::Durations,
+                1,
+                "duration_ms,kbps\n500,100\n1500,300\n",
+                2 * SECOND,
+                vec![200_000.0, 300_000.0],
+            ),
+            (Format::Durations, 2, "duration_ms,kbps\n900,100\n", 900 * MILLI, vec![50_000.0]),
+            (
+                Format::Instants,
+                1,
+                "t_s,dl_kbps,ul_kbps\n0,5,1\n0,100,1\n1,40,1\n",
+                2 * SECOND,
+                vec![100_000.0, 40_000.0],
+            ),
+        ] {
+            let got = bits(&recording(format, divisor, bytes), text);
+            assert_eq!(got, (duration, expected), "{format:?} / {divisor}");
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for (format, text) in [
+            (Format::Mahimahi, ""),
+            (Format::Mahimahi, "0\n0\n"),
+            (Format::Mahimahi, "5\n3\n"),
+            (Format::Mahimahi, "a\n"),
+            (Format::Durations, "duration_ms,kbps\n"),
+            (Format::Durations, "duration_ms,kbps\n0,5\n"),
+            (Format::Durations, "duration_ms,kbps\n100,nan\n"),
+            (Format::Durations, "duration_ms,kbps\n-100,5\n"),
+            (Format::Instants, "t_s,dl\n1\n"),
+        ] {
+            let result = recording(format, 1, Waiting::Time(SECOND)).cases(text);
+            assert!(result.is_err(), "{format:?} {text:?} gave {result:?}");
+        }
+    }
+
+    #[test]
+    fn files_are_known_by_name_and_first_line() {
+        let of = |path: &str, text: &str| Recording::of_file(path, text).map(|r| (r.case, r.format));
+        assert_eq!(of("a/b.down", "1\n"), Some(("tr:a/b.down".to_owned(), Format::Mahimahi)));
+        assert_eq!(of("x.csv", "duration_ms,kbps\n"), Some(("tr:x.csv".to_owned(), Format::Durations)));
+        assert_eq!(of("x.csv", "t_s,dl_kbps\n"), Some(("tr:x.csv".to_owned(), Format::Instants)));
+        assert_eq!(of("README.md", "# words"), None);
+    }
+}

@@ -28,6 +28,7 @@ enum Event {
     Start(usize),
     Stop(usize),
     Pause(usize, bool),
+    RouteChange(usize),
     Wake(usize),
     Report(usize),
     LinkReady(usize),
@@ -101,6 +102,9 @@ impl<'a> World<'a> {
                 world.events.push(*from, Event::Pause(i, true));
                 world.events.push(*to, Event::Pause(i, false));
             }
+            for at in &flow.route_changes {
+                world.events.push(*at, Event::RouteChange(i));
+            }
         }
         world.events.push(0, Event::Sample);
         world
@@ -113,6 +117,12 @@ impl<'a> World<'a> {
             Event::Pause(flow, paused) => {
                 if let Some(Endpoints::Media(media)) = &mut self.flows[flow].endpoints {
                     media.sender.set_paused(self.now, paused);
+                    self.run_flow(flow);
+                }
+            }
+            Event::RouteChange(flow) => {
+                if let Some(Endpoints::Media(media)) = &mut self.flows[flow].endpoints {
+                    media.sender.on_route_change(self.now);
                     self.run_flow(flow);
                 }
             }

@@ -34,7 +34,7 @@ impl Codel {
             }
             while self.dropping && now >= self.drop_next {
                 self.count += 1;
-                if let Some(marked) = packet.take_if(|packet| mark(packet)) {
+                if let Some(marked) = packet.take_if(mark) {
                     self.drop_next = control_law(self.drop_next, self.count);
                     return Some(marked);
                 }
@@ -48,7 +48,7 @@ impl Codel {
             }
         } else if self.may_drop(now) && packet.is_some() {
             self.enter(now);
-            if let Some(marked) = packet.take_if(|packet| mark(packet)) {
+            if let Some(marked) = packet.take_if(mark) {
                 return Some(marked);
             }
             dropped.extend(packet.take());

@@ -136,6 +136,7 @@ fn rounded(m: &Metrics) -> Metrics {
         fall: m.fall.map(millis),
         drain: m.drain.map(millis),
         osc: share(m.osc),
+        overestimate: share(m.overestimate),
         jain: m.jain.map(share),
         quality: m.quality.map(share),
         best: m.best.map(share),
@@ -153,4 +154,88 @@ fn rounded(m: &Metrics) -> Metrics {
 fn round(value: f64, digits: i32) -> f64 {
     let scale = 10f64.powi(digits);
     (value * scale).round() / scale
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Report {
+        let metrics = |score| Metrics {
+            score,
+            score_total: score / 2.0,
+            qd_p95: 12.345,
+            jain: Some(score),
+            ..Metrics::default()
+        };
+        let row = |case: &str, group, score| {
+            Row::new(case, group, ControllerKind::Terrace, &[metrics(score), metrics(score - 0.2)], None)
+        };
+        Report::new(
+            2,
+            vec![row("a", Group::Video, 0.8), row("b", Group::Video, 0.4), row("<c>,\"", Group::Sfu, 1.0)],
+        )
+    }
+
+    #[test]
+    fn groups_are_means_of_rows_and_rows_are_means_of_seeds() {
+        let report = report();
+        let of = |group: &str| report.groups.iter().find(|mean| mean.group == group).expect("there");
+        assert_eq!((of("video").cases, of("video").score, of("video").score_total), (2, 0.5, 0.25));
+        assert_eq!((of("sfu").cases, of("sfu").score), (1, 0.9));
+        let first = &report.cases[0];
+        assert_eq!((first.metrics.score, first.score_worst, first.jain_worst), (0.7, 0.6, Some(0.6)));
+        assert_eq!(first.metrics.qd_p95, 12.3, "a tenth of a millisecond");
+    }
+
+    /// People script these keys: one that goes missing breaks them.
+    #[test]
+    fn json_has_the_promised_keys() {
+        let json: serde_json::Value = serde_json::from_str(&report().json()).expect("JSON");
+        let has = |value: &serde_json::Value, keys: &str| {
+            for key in keys.split_whitespace() {
+                assert!(value.get(key).is_some(), "{key} is missing in {value}");
+            }
+        };
+        has(&json, "seeds groups cases");
+        has(&json["groups"][0], "group estimator cases score score_total");
+        has(
+            &json["cases"][0],
+            "case group estimator score score_total util qd_p50 qd_p95 qd_p99 tot95 loss t90 fall drain osc jain quality \
+             best freeze switches_per_min padding own_kbps tcp_kbps",
+        );
+        assert!(json["cases"][0]["t90"].is_null(), "no answer is null");
+    }
+
+    #[test]
+    fn csv_has_the_columns_of_the_json_and_quotes_names() {
+        let report = report();
+        let csv = csv(&report);
+        let mut lines = csv.lines();
+        let headings: Vec<&str> = lines.next().expect("headings").split(',').collect();
+        let json: serde_json::Value = serde_json::from_str(&report.json()).expect("JSON");
+        let row = json["cases"][0].as_object().expect("an object");
+        assert_eq!(headings.len(), row.len());
+        assert!(headings.iter().all(|heading| row.contains_key(*heading)), "{headings:?}");
+        assert_eq!(lines.next().map(|line| line.split(',').count()), Some(headings.len()));
+        assert!(csv.contains("\n\"<c>,\"\"\",sfu,"), "{csv}");
+    }
+
+    #[test]
+    fn the_page_stands_alone_and_escapes_names() {
+        let page = html(&report());
+        assert!(page.contains("&lt;c&gt;,&quot;") && !page.contains("<c>"));
+        for foreign in ["http:", "https:", "<script", "src=", "@import"] {
+            assert!(!page.contains(foreign), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn the_table_lines_up() {
+        let table = table(&report());
+        let rows: Vec<&str> = table.lines().take(4).collect();
+        assert!(rows[0].ends_with("score  total"), "{table}");
+        assert!(rows[1].ends_with("0.700  0.350"), "{table}");
+        assert_eq!(rows[0].len(), rows[1].len());
+    }
 }

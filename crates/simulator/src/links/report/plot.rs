@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::super::case::Case;
+use super::super::case::{Case, FlowSpec};
 use super::super::metrics::Available;
-use super::super::record::{Record, STEP};
+use super::super::record::{FlowRecord, Record, STEP};
 
 /// Points per line: about one per pixel of the drawing.
 const POINTS: usize = 480;
@@ -20,13 +20,13 @@ const MARGIN: f64 = 34.0;
 pub struct Plot {
     /// Seconds from the first point to the end.
     pub seconds: f64,
-    /// What the bottleneck could carry, over ±1 s.
+    /// What the first scored link could carry.
     pub capacity: Vec<f64>,
     /// The target of each media flow.
     pub targets: Vec<Vec<f64>>,
     /// The layer of each flow that has layers.
     pub layers: Vec<Vec<f64>>,
-    /// Media delivered, all flows together.
+    /// Media delivered over that link, all flows together.
     pub delivered: Vec<f64>,
     /// TCP delivered, if there is any.
     pub tcp: Vec<f64>,
@@ -39,8 +39,12 @@ impl Plot {
     pub fn new(case: &Case, record: &Record) -> Self {
         let steps = record.steps();
         let kbps = |bytes: f64| bytes * 8.0 / (STEP as f64 / 1e3);
-        let total = |f: fn(&super::super::record::FlowRecord) -> &Vec<u64>| -> Vec<f64> {
-            (0..steps).map(|i| kbps(record.flows.iter().map(|flow| f(flow)[i]).sum::<u64>() as f64)).collect()
+        let on_link = || {
+            let here = |spec: &FlowSpec| case.scored.first().is_none_or(|link| spec.forward.contains(link));
+            record.flows.iter().zip(&case.flows).filter(move |(_, spec)| here(spec)).map(|(flow, _)| flow)
+        };
+        let total = |f: fn(&FlowRecord) -> &Vec<u64>| -> Vec<f64> {
+            (0..steps).map(|i| kbps(on_link().map(|flow| f(flow)[i]).sum::<u64>() as f64)).collect()
         };
         let media = || record.flows.iter().zip(&case.flows).filter(|(_, spec)| spec.source().is_some());
         let rate = |values: &[u64]| mean(&values.iter().map(|v| *v as f64 / 1e3).collect::<Vec<_>>());

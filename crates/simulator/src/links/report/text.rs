@@ -8,7 +8,7 @@ use super::{Report, Row};
 type Column = (&'static str, fn(&Row) -> Option<f64>);
 
 /// The figures in the order of the JSON.
-const COLUMNS: [Column; 25] = [
+const COLUMNS: [Column; 26] = [
     ("score", |row| Some(row.metrics.score)),
     ("score_total", |row| Some(row.metrics.score_total)),
     ("util", |row| Some(row.metrics.util)),
@@ -22,6 +22,7 @@ const COLUMNS: [Column; 25] = [
     ("fall", |row| row.metrics.fall),
     ("drain", |row| row.metrics.drain),
     ("osc", |row| Some(row.metrics.osc)),
+    ("overestimate", |row| Some(row.metrics.overestimate)),
     ("jain", |row| row.metrics.jain),
     ("quality", |row| row.metrics.quality),
     ("best", |row| row.metrics.best),

@@ -20,6 +20,7 @@ impl Controller for Fixed {
     fn on_packet_sent(&mut self, _now: Timestamp, _packet: SentPacket) {}
     fn on_feedback(&mut self, _now: Timestamp, _feedback: &Feedback<'_>) {}
     fn set_demand(&mut self, _now: Timestamp, _demand: DemandRates) {}
+    fn on_route_change(&mut self, _now: Timestamp) {}
     fn handle_timeout(&mut self, _now: Timestamp) {}
 
     fn poll_timeout(&self) -> Option<Timestamp> {

@@ -128,6 +128,8 @@ impl Controller for RtcGcc {
 
     fn set_demand(&mut self, _now: Timestamp, _demand: DemandRates) {}
 
+    fn on_route_change(&mut self, _now: Timestamp) {}
+
     fn handle_timeout(&mut self, now: Timestamp) {
         let now = self.instant(now);
         self.gcc.handle_timeout(now);

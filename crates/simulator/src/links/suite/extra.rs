@@ -13,7 +13,7 @@ use super::super::loss::LossModel;
 use super::super::queue::QueueKind;
 use super::super::receiver::Format;
 use super::super::tcp::{TcpLoad, TcpVariant};
-use super::video::{single, variable, with_tcp};
+use super::video::{both_ways, handover_link, single, variable, with_tcp};
 use super::{VIDEO_MAX, VIDEO_WIDE, bottleneck, constant, sfu_flow, video_flow, way_back, without_steps};
 
 /// All of them.
@@ -42,6 +42,11 @@ fn tcp(variant: TcpVariant, from_s: u64, to_s: u64) -> FlowSpec {
     FlowSpec::new(FlowKind::Tcp { variant, load: TcpLoad::Long }, from_s * SECOND, to_s * SECOND)
 }
 
+/// A token bucket of 2 Mbit/s and 30 kB before a link that is never full.
+fn policed() -> LinkSpec {
+    LinkSpec { policer: Some(Policer { rate: 2_000_000, burst: 30_000 }), ..usual(20.0) }
+}
+
 /// A flow whose packets carry `ecn` and whose receiver reports the marks (RFC 8888).
 fn marked(ecn: Ecn, seconds: u64) -> FlowSpec {
     let mut flow = video_flow(VIDEO_WIDE, 0, seconds);
@@ -56,13 +61,12 @@ fn marked(ecn: Ecn, seconds: u64) -> FlowSpec {
 fn queues() -> Vec<Case> {
     let with =
         |queue| LinkSpec { queue, ..bottleneck(Capacity::mbps(&[(0.0, 3.0), (30.0, 1.0), (60.0, 3.0)])) };
-    let policed = |policer| LinkSpec { policer: Some(policer), ..usual(20.0) };
     let beside_tcp = || vec![video_flow(VIDEO_WIDE, 0, 90), tcp(TcpVariant::Cubic, 10, 80)];
     let mut coupled = beside_tcp();
     coupled[0] = marked(Ecn::Ect1, 90);
     vec![
         // Loss without a queue that does react to the rate.
-        single("policer", 90, policed(Policer { rate: 2_000_000, burst: 30_000 }), wide(90)),
+        single("policer", 90, policed(), wide(90)),
         single("codel", 90, with(QueueKind::Codel), wide(90)),
         single("pie", 90, with(QueueKind::Pie), wide(90)),
         single("fq-codel", 90, with(QueueKind::FqCodel), wide(90)),
@@ -112,6 +116,9 @@ fn losses() -> Vec<Case> {
     vec![
         single("gilbert", 90, lossy(LossModel::bursts(0.05, 5.0)), wide(90)),
         single("loss30burst", 90, lossy(spell), wide(90)),
+        // What an SFU makes of a tenth lost, and of a policer.
+        single("S:loss10", 90, lossy(LossModel::Independent(0.10)), vec![sfu_flow(0, 90)]),
+        single("S:policer", 90, policed(), vec![sfu_flow(0, 90)]),
         single("reorder", 90, LinkSpec { reorder: 0.01, ..usual(3.0) }, wide(90)),
     ]
 }
@@ -147,6 +154,7 @@ fn company() -> Vec<Case> {
         single("wifi16", 120, wifi(), sixteen),
         single("wifi16-tcp", 120, wifi(), mixed),
         parking_lot(),
+        clean_way_back(),
     ]
 }
 
@@ -159,6 +167,15 @@ fn by_cross_traffic(name: &str, seconds: u64, taken: &[(f64, f64)], flows: u64) 
     let left: Vec<_> = taken.iter().map(|(at, mbps)| (*at, 4.0 - mbps)).collect();
     case.available = Some(Capacity::mbps(&left));
     case.steps = taken.iter().skip(1).map(|(at, _)| (at * 1e6) as Micros).collect();
+    case
+}
+
+/// RFC 8867 §5.3 without the flow on the way back: what sharing that way costs.
+fn clean_way_back() -> Case {
+    let mut case = Case { name: "5.3-clean".to_owned(), scored: vec![0], ..both_ways() };
+    case.links[1] = way_back(case.links[0].delay.at(0));
+    case.flows.truncate(1);
+    case.note_steps();
     case
 }
 
@@ -189,8 +206,13 @@ fn paths() -> Vec<Case> {
         LinkSpec { delay: Schedule::new(vec![(0, 50 * MILLI), (30 * SECOND, 95 * MILLI)]), ..usual(3.0) };
     let outage = bottleneck(Capacity::mbps(&[(0.0, 3.0), (30.0, 0.0), (35.0, 3.0)]));
     let drought = bottleneck(Capacity::mbps(&[(0.0, 2.0), (20.0, 0.06), (50.0, 3.0)]));
+    let mut told = wide(60);
+    told[0].route_changes.push(31_200 * MILLI);
     let sfu = |name: &str, seconds, link| single(name, seconds, link, vec![sfu_flow(0, seconds)]);
     vec![
+        // The same handover as in the table, under an SFU, and once more when ICE says that the path is another one.
+        sfu("S:handover", 60, handover_link()),
+        single("handover-ice", 60, handover_link(), told),
         // A better network that is farther away must not read as a standing queue.
         single("longer-faster", 90, faster.clone(), wide(90)),
         sfu("S:longer-faster", 90, faster),

@@ -67,7 +67,7 @@ fn rfc_8867() -> Vec<Case> {
 }
 
 /// RFC 8867 §5.3: a flow each way, feedback of the one shares the queue of the other.
-fn both_ways() -> Case {
+pub(super) fn both_ways() -> Case {
     let forward = bottleneck(Capacity::mbps(&[(0.0, 2.0), (20.0, 1.0), (40.0, 0.5), (60.0, 2.0)]));
     let backward = bottleneck(Capacity::mbps(&[(0.0, 2.0), (35.0, 0.8), (70.0, 2.0)]));
     let there = video_flow(VIDEO_MAX, 0, 100);
@@ -125,7 +125,7 @@ fn own() -> Vec<Case> {
 }
 
 /// An outage of 1.2 s, then a slower path that is 40 ms longer.
-fn handover_link() -> LinkSpec {
+pub(super) fn handover_link() -> LinkSpec {
     let longer = (ONE_WAY_MS + 40) * MILLI;
     LinkSpec {
         limit: Limit::Time(1_000 * MILLI),
