@@ -1,0 +1,112 @@
+//! How a viewer would have seen the frames: when the first came, and where the picture stood still.
+//!
+//! Owns times. A freeze is counted when it ends, or when the figures are asked for while it lasts.
+
+use std::time::Duration;
+
+use units::Timestamp;
+
+/// A picture that stands still for longer than this is frozen.
+pub const FREEZE: Duration = Duration::from_millis(200);
+
+/// Times of the frames of one stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Playback {
+    first: Option<Timestamp>,
+    last: Option<Timestamp>,
+    freezes: u64,
+    frozen: Duration,
+    longest_gap: Duration,
+    frames: u64,
+}
+
+impl Playback {
+    /// A frame could be shown.
+    pub fn handle_frame(&mut self, now: Timestamp) {
+        self.count_gap(now);
+        self.first.get_or_insert(now);
+        self.last = Some(now);
+        self.frames += 1;
+    }
+
+    /// Nothing is expected from here on, so that what follows is no freeze.
+    pub fn pause(&mut self, now: Timestamp) {
+        self.count_gap(now);
+        self.last = None;
+    }
+
+    /// The figures as of `now`, a lasting freeze included.
+    pub fn finished(mut self, now: Timestamp) -> Self {
+        self.pause(now);
+        self
+    }
+
+    fn count_gap(&mut self, now: Timestamp) {
+        let Some(last) = self.last else { return };
+        let gap = now.since(last);
+        self.longest_gap = self.longest_gap.max(gap);
+        if gap > FREEZE {
+            self.freezes += 1;
+            self.frozen += gap;
+        }
+    }
+
+    /// When the first frame came.
+    pub fn first_frame(&self) -> Option<Timestamp> {
+        self.first
+    }
+
+    /// Frames that could be shown.
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Gaps longer than [`FREEZE`].
+    pub fn freezes(&self) -> u64 {
+        self.freezes
+    }
+
+    /// Time spent in them.
+    pub fn frozen(&self) -> Duration {
+        self.frozen
+    }
+
+    /// The longest time between two frames.
+    pub fn longest_gap(&self) -> Duration {
+        self.longest_gap
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_what_a_viewer_would_notice() {
+        let cases: [(&[u64], u64, u64, &str); 4] = [
+            (&[0, 33, 66, 100], 0, 34, "steady"),
+            (&[0, 200, 400], 0, 200, "just short of a freeze"),
+            (&[0, 201, 234], 1, 201, "a freeze"),
+            (&[0, 33], 1, 967, "the picture still stands when the figures are asked for at 1,000 ms"),
+        ];
+        for (times, freezes, longest, why) in cases {
+            let mut playback = Playback::default();
+            for time in times {
+                playback.handle_frame(Timestamp::from_millis(*time));
+            }
+            let end = if times.last() == Some(&33) { 1_000 } else { times[times.len() - 1] };
+            let done = playback.finished(Timestamp::from_millis(end));
+            assert_eq!((done.freezes(), done.longest_gap().as_millis() as u64), (freezes, longest), "{why}");
+            assert_eq!(done.frames(), times.len() as u64);
+        }
+    }
+
+    #[test]
+    fn a_pause_is_no_freeze() {
+        let mut playback = Playback::default();
+        playback.handle_frame(Timestamp::from_millis(0));
+        playback.pause(Timestamp::from_millis(100));
+        playback.handle_frame(Timestamp::from_millis(5_000));
+        assert_eq!((playback.freezes(), playback.longest_gap()), (0, Duration::from_millis(100)));
+    }
+}

@@ -1,0 +1,333 @@
+//! A simulcast encoder of a camera, as a model: which frame of which encoding is due, how large, and predicted from what.
+//!
+//! Owns frame numbers, picture ids, keyframes on request, and keeping to a bit rate. One request gives a keyframe on every
+//! encoding, as browsers do it; an encoding that is switched on starts with one.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use packet::codec::vp8::{Descriptor, Temporal};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use units::{Bitrate, Timestamp};
+
+use super::stamp::Stamp;
+use super::vp8::{self, packetize};
+
+/// One encoding of a camera.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodingConfig {
+    /// Its RID. Empty for a camera with a single encoding.
+    pub rid: String,
+    /// Pixels.
+    pub width: u16,
+    /// Pixels.
+    pub height: u16,
+    /// What it is encoded at.
+    pub bitrate: Bitrate,
+}
+
+/// What a camera sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CameraConfig {
+    /// Smallest first: browsers give up encodings from the end when they starve.
+    pub encodings: Vec<EncodingConfig>,
+    /// Frames per second, 1 to 60.
+    pub fps: u32,
+    /// Temporal layers, 1 or 2. With 2 every other frame is one that no frame refers to.
+    pub temporal_layers: u8,
+    /// The most payload bytes in a packet.
+    pub max_payload: usize,
+}
+
+impl Default for CameraConfig {
+    /// 180p, 360p and 720p at 30 fps, as a browser encodes a face.
+    fn default() -> Self {
+        let encoding = |rid: &str, width, height, kbps| EncodingConfig {
+            rid: rid.to_owned(),
+            width,
+            height,
+            bitrate: Bitrate::from_kbps(kbps),
+        };
+        Self {
+            encodings: vec![
+                encoding("q", 320, 180, 150),
+                encoding("h", 640, 360, 500),
+                encoding("f", 1280, 720, 1500),
+            ],
+            fps: 30,
+            temporal_layers: 1,
+            max_payload: 1_180,
+        }
+    }
+}
+
+/// A frame ready to be sent, one packet per payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedFrame {
+    /// By position in [`CameraConfig::encodings`].
+    pub encoding: usize,
+    /// RTP timestamp.
+    pub timestamp: u32,
+    /// Whether a decoder can start here.
+    pub keyframe: bool,
+    /// In order; the marker belongs to the last.
+    pub payloads: Vec<Bytes>,
+}
+
+/// What an encoding has sent so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EncodingStats {
+    /// False while nobody wants it.
+    pub active: bool,
+    /// Frames made.
+    pub frames: u64,
+    /// Keyframes among them.
+    pub keyframes: u64,
+    /// Bytes of payload.
+    pub bytes: u64,
+}
+
+/// Browsers answer keyframe requests no more often than this, and merge those in between.
+const KEYFRAME_SPACING: Duration = Duration::from_millis(300);
+/// A keyframe of easy content has about this many times the bytes of another frame.
+const KEYFRAME_FACTOR: f64 = 4.0;
+/// What a keyframe cost too much is saved on this many frames behind it.
+const REPAY_FRAMES: f64 = 15.0;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Camera {
+    config: CameraConfig,
+    encodings: Vec<Encoding>,
+    source: u32,
+    /// Frames made, over all encodings.
+    number: u32,
+    ticks: u64,
+    keyframe_wanted: bool,
+    last_keyframe: Option<Timestamp>,
+    rng: ChaCha8Rng,
+}
+
+#[derive(Debug)]
+struct Encoding {
+    active: bool,
+    target: Bitrate,
+    keyframe_due: bool,
+    first_timestamp: u32,
+    picture_id: u16,
+    tl0: u8,
+    /// Number of the last frame that others may refer to.
+    reference: u32,
+    /// Frames since the last keyframe.
+    since_keyframe: u64,
+    /// Bytes sent beyond the target.
+    debt: f64,
+    stats: EncodingStats,
+}
+
+impl Camera {
+    /// A camera whose numbers and sizes follow from `seed`.
+    pub fn new(config: CameraConfig, seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let encodings = config
+            .encodings
+            .iter()
+            .map(|encoding| Encoding {
+                active: true,
+                target: encoding.bitrate,
+                keyframe_due: true,
+                first_timestamp: rng.random(),
+                picture_id: rng.random::<u16>() & 0x7fff,
+                tl0: rng.random(),
+                reference: 0,
+                since_keyframe: 0,
+                debt: 0.0,
+                stats: EncodingStats { active: true, ..EncodingStats::default() },
+            })
+            .collect();
+        let source = rng.random();
+        Self {
+            config,
+            encodings,
+            source,
+            number: 0,
+            ticks: 0,
+            keyframe_wanted: false,
+            last_keyframe: None,
+            rng,
+        }
+    }
+
+    /// Time between frames.
+    pub fn interval(&self) -> Duration {
+        Duration::from_secs(1) / self.config.fps
+    }
+
+    /// What it was made from.
+    pub fn config(&self) -> &CameraConfig {
+        &self.config
+    }
+
+    /// A receiver asked for a keyframe.
+    pub fn request_keyframe(&mut self) {
+        self.keyframe_wanted = true;
+    }
+
+    /// Switches an encoding on or off and sets the most it may use, where the room says so. Unknown encodings are ignored.
+    pub fn set_demand(&mut self, encoding: usize, active: bool, max_bitrate: Option<Bitrate>) {
+        let (Some(state), Some(config)) =
+            (self.encodings.get_mut(encoding), self.config.encodings.get(encoding))
+        else {
+            return;
+        };
+        state.keyframe_due |= active && !state.active;
+        state.active = active;
+        state.stats.active = active;
+        state.target = max_bitrate.map_or(config.bitrate, |limit| limit.min(config.bitrate));
+    }
+
+    /// One entry per encoding.
+    pub fn stats(&self) -> Vec<EncodingStats> {
+        self.encodings.iter().map(|encoding| encoding.stats).collect()
+    }
+
+    /// The frames that are due: one of every active encoding. To be called once per [`Camera::interval`]; `made_at` goes
+    /// into the stamps, in microseconds since 1970.
+    pub fn capture(&mut self, now: Timestamp, made_at: u64) -> Vec<EncodedFrame> {
+        let spaced = self.last_keyframe.is_none_or(|last| now.since(last) >= KEYFRAME_SPACING);
+        if self.keyframe_wanted && spaced {
+            self.keyframe_wanted = false;
+            for encoding in &mut self.encodings {
+                encoding.keyframe_due = true;
+            }
+        }
+        let elapsed = (self.ticks * 90_000 / u64::from(self.config.fps)) as u32;
+        self.ticks += 1;
+        let mut frames = Vec::new();
+        for index in 0..self.encodings.len() {
+            if self.encodings[index].active {
+                let frame = self.encode(index, elapsed, made_at);
+                if frame.keyframe {
+                    self.last_keyframe = Some(now);
+                }
+                frames.push(frame);
+            }
+        }
+        frames
+    }
+
+    fn encode(&mut self, index: usize, elapsed: u32, made_at: u64) -> EncodedFrame {
+        let per_frame = self.encodings[index].target.as_f64() / 8.0 / f64::from(self.config.fps);
+        let variation = self.rng.random_range(0.85..1.15);
+        let config = &self.config.encodings[index];
+        let encoding = &mut self.encodings[index];
+        self.number = self.number.wrapping_add(1);
+
+        let keyframe = std::mem::take(&mut encoding.keyframe_due);
+        encoding.since_keyframe = if keyframe { 0 } else { encoding.since_keyframe + 1 };
+        let layer = if self.config.temporal_layers > 1 { (encoding.since_keyframe % 2) as u8 } else { 0 };
+        let wanted =
+            if keyframe { per_frame * KEYFRAME_FACTOR } else { per_frame - encoding.debt / REPAY_FRAMES };
+        let length = (wanted.max(per_frame / 4.0) * variation) as usize;
+
+        encoding.picture_id = (encoding.picture_id + 1) & 0x7fff;
+        if layer == 0 {
+            encoding.tl0 = encoding.tl0.wrapping_add(1);
+        }
+        let reference = if keyframe { self.number } else { encoding.reference };
+        if layer == 0 {
+            encoding.reference = self.number;
+        }
+        let stamp =
+            Stamp { source: self.source, encoding: index as u32, number: self.number, reference, made_at };
+        let size = keyframe.then_some((config.width, config.height));
+        let frame = vp8::frame(length, size, &stamp, &mut self.rng);
+        let layered = self.config.temporal_layers > 1;
+        let descriptor = Descriptor {
+            non_reference: layer > 0,
+            partition_start: true,
+            picture_id: Some(encoding.picture_id),
+            tl0_picture_index: layered.then_some(encoding.tl0),
+            temporal: layered.then_some(Temporal { layer, sync: layer > 0 }),
+            key_index: layered.then_some((encoding.stats.keyframes % 32) as u8),
+            ..Descriptor::default()
+        };
+        encoding.debt = (encoding.debt + frame.len() as f64 - per_frame).max(-per_frame);
+        encoding.stats.frames += 1;
+        encoding.stats.keyframes += u64::from(keyframe);
+        encoding.stats.bytes += frame.len() as u64;
+        EncodedFrame {
+            encoding: index,
+            timestamp: encoding.first_timestamp.wrapping_add(elapsed),
+            keyframe,
+            payloads: packetize(&frame, &descriptor, self.config.max_payload),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(camera: &mut Camera, from: u64, ticks: u64) -> Vec<EncodedFrame> {
+        (from..from + ticks).flat_map(|tick| camera.capture(at(tick), 0)).collect()
+    }
+
+    fn at(tick: u64) -> Timestamp {
+        Timestamp::ZERO + Duration::from_micros(tick * 33_333)
+    }
+
+    #[test]
+    fn keeps_to_its_bit_rates() {
+        let mut camera = Camera::new(CameraConfig::default(), 1);
+        run(&mut camera, 0, 300);
+        for (stats, config) in camera.stats().iter().zip(&camera.config().encodings) {
+            let kbps = stats.bytes * 8 / 10_000;
+            let wanted = config.bitrate.as_kbps();
+            assert!(
+                (wanted * 9 / 10..=wanted * 11 / 10).contains(&kbps),
+                "{}: {kbps} of {wanted}",
+                config.rid
+            );
+            assert_eq!((stats.frames, stats.keyframes), (300, 1));
+        }
+    }
+
+    #[test]
+    fn a_request_gives_a_keyframe_on_all_encodings_but_not_too_often() {
+        let mut camera = Camera::new(CameraConfig::default(), 1);
+        let keyframes = |frames: Vec<EncodedFrame>| frames.iter().filter(|f| f.keyframe).count();
+        assert_eq!(keyframes(run(&mut camera, 0, 30)), 3, "a stream starts with one");
+        camera.request_keyframe();
+        assert_eq!(keyframes(run(&mut camera, 30, 1)), 3, "at the next frame");
+        camera.request_keyframe();
+        camera.request_keyframe();
+        assert_eq!(keyframes(run(&mut camera, 31, 5)), 0, "not within 300 ms");
+        assert_eq!(keyframes(run(&mut camera, 36, 10)), 3, "and then once");
+    }
+
+    #[test]
+    fn demand_switches_encodings_and_limits_them() {
+        let mut camera = Camera::new(CameraConfig::default(), 1);
+        run(&mut camera, 0, 10);
+        camera.set_demand(2, false, None);
+        camera.set_demand(1, true, Some(Bitrate::from_kbps(250)));
+        camera.set_demand(9, true, None);
+        let before = camera.stats();
+        let frames = run(&mut camera, 10, 300);
+        assert!(frames.iter().all(|f| f.encoding != 2), "switched off");
+        let kbps = (camera.stats()[1].bytes - before[1].bytes) * 8 / 10_000;
+        assert!((220..=270).contains(&kbps), "limited to 250, sent {kbps}");
+        camera.set_demand(2, true, None);
+        let first = run(&mut camera, 310, 1).into_iter().find(|f| f.encoding == 2).unwrap();
+        assert!(first.keyframe, "comes back with a keyframe");
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_bytes() {
+        let mut pair = [Camera::new(CameraConfig::default(), 7), Camera::new(CameraConfig::default(), 7)];
+        let [a, b] = pair.each_mut().map(|camera| run(camera, 0, 30));
+        assert_eq!(a, b);
+    }
+}
