@@ -2,20 +2,24 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { connectionProblem, deviceProblem, endingWords } from "../../crates/server/web/app/problems.js";
+import { connectionProblem, deviceProblem, deviceTrouble, endingWords } from "../../crates/server/web/app/problems.js";
 import { preferred } from "../../crates/server/web/app/peer.js";
 
-test("devices", () => {
+test("what browsers throw has a name of ours", () => {
   /** @type {[string, boolean, string][]} */
   const cases = [["NotAllowedError", true, "denied"], ["NotFoundError", true, "missing"], ["OverconstrainedError", true, "missing"],
-    ["NotReadableError", true, "busy"], ["TypeError", true, "failed"], ["NotAllowedError", false, "insecure"], ["", false, "insecure"]];
-  for (const kind of /** @type {const} */ (["audio", "video"])) {
-    for (const [name, secure, code] of cases) {
-      const problem = deviceProblem(kind, name, secure);
-      assert.equal(problem.code, code, name);
-      assert.match(problem.title, kind === "audio" ? /microphone/ : /camera/);
-      assert.match(problem.advice, /join without it\.$/);
-    }
+    ["NotReadableError", true, "busy"], ["TypeError", true, "failed"], ["toString", true, "failed"],
+    ["NotAllowedError", false, "insecure"]];
+  for (const [name, secure, code] of cases) assert.equal(deviceTrouble(name, secure), code, name);
+});
+
+test("every trouble with a device says what to do, and that joining without it works", () => {
+  for (const code of /** @type {const} */ (["insecure", "denied", "missing", "busy", "failed"])) {
+    assert.match(deviceProblem("audio", code).title, /microphone/);
+    assert.match(deviceProblem("video", code).title, /camera/);
+    for (const kind of /** @type {const} */ (["audio", "video"])) assert.match(deviceProblem(kind, code).advice, /join without it\.$/);
+    assert.match(deviceProblem("both", code).title, /camera and microphone/i);
+    assert.match(deviceProblem("both", code).advice, /join without them\.$/);
   }
 });
 

@@ -1,15 +1,16 @@
 // Camera and microphone: opens them, lists them, says what is wrong. Owns no track: who opened one stops it.
 
-import { deviceProblem } from "./problems.js";
+import { deviceProblem, deviceTrouble } from "./problems.js";
 
-/** @import { Problem } from "./problems.js" */
+/** @import { DeviceTrouble } from "./problems.js" */
 
-/** A device that did not open, with what to say about it. */
+/** A device that did not open, and why. */
 export class DeviceError extends Error {
-  /** @param {Problem} problem */
-  constructor(problem) {
-    super(problem.title);
-    this.problem = problem;
+  /** @param {"audio" | "video"} kind @param {DeviceTrouble} trouble */
+  constructor(kind, trouble) {
+    super(deviceProblem(kind, trouble).title);
+    this.kind = kind;
+    this.trouble = trouble;
   }
 }
 
@@ -22,7 +23,7 @@ export class DeviceError extends Error {
  */
 export async function openDevice(kind, { deviceId, size = { width: 1280, height: 720 }, fps = 30 }) {
   const devices = navigator.mediaDevices;
-  if (!devices) throw new DeviceError(deviceProblem(kind, "", false));
+  if (!devices) throw new DeviceError(kind, "insecure");
   const chosen = deviceId ? { deviceId: { exact: deviceId } } : {};
   const video = {
     ...chosen,
@@ -40,7 +41,7 @@ export async function openDevice(kind, { deviceId, size = { width: 1280, height:
     return track;
   } catch (error) {
     const name = error instanceof Error ? error.name : "";
-    throw new DeviceError(deviceProblem(kind, name, isSecureContext));
+    throw new DeviceError(kind, deviceTrouble(name, isSecureContext));
   }
 }
 

@@ -8,58 +8,61 @@
  * @property {boolean} retry  whether trying again by hand makes sense
  */
 
-const DEVICE = { audio: "microphone", video: "camera" };
+/** @typedef {"insecure" | "denied" | "missing" | "busy" | "failed"} DeviceTrouble */
+
+/** What getUserMedia throws, by the name of its DOMException (Media Capture and Streams §10.2). */
+const TROUBLES = /** @type {Readonly<Record<string, DeviceTrouble>>} */ ({
+  NotAllowedError: "denied",
+  SecurityError: "denied",
+  NotFoundError: "missing",
+  OverconstrainedError: "missing",
+  NotReadableError: "busy",
+  AbortError: "busy",
+});
 
 /**
- * Why a device did not open, from the name of the DOMException of `getUserMedia`.
- * @param {"audio" | "video"} kind
- * @param {string} name
+ * @param {string} name  of the DOMException
  * @param {boolean} secure  whether the page may use devices at all
+ * @returns {DeviceTrouble}
+ */
+export function deviceTrouble(name, secure) {
+  if (!secure) return "insecure";
+  return Object.hasOwn(TROUBLES, name) ? TROUBLES[name] ?? "failed" : "failed";
+}
+
+/**
+ * Why a device did not open, or both, and what to do.
+ * @param {"audio" | "video" | "both"} kind
+ * @param {DeviceTrouble} code
  * @returns {Problem}
  */
-export function deviceProblem(kind, name, secure) {
-  const device = DEVICE[kind];
-  if (!secure) {
-    return {
-      code: "insecure",
-      title: `This address cannot use your ${device}`,
-      advice: "Browsers allow it on https addresses and on localhost only. Open this page with https, or join without it.",
-      retry: false,
-    };
-  }
-  switch (name) {
-    case "NotAllowedError":
-    case "SecurityError":
-      return {
-        code: "denied",
-        title: `The ${device} is blocked for this page`,
-        advice: `Allow the ${device} with the button at the left of the address, then try again. You can join without it.`,
-        retry: true,
-      };
-    case "NotFoundError":
-    case "OverconstrainedError":
-      return {
-        code: "missing",
-        title: `No ${device} was found`,
-        advice: "Connect one and try again, or join without it.",
-        retry: true,
-      };
-    case "NotReadableError":
-    case "AbortError":
-      return {
-        code: "busy",
-        title: `The ${device} does not start`,
-        advice: "Another program may be using it. Close that program and try again, or join without it.",
-        retry: true,
-      };
-    default:
-      return {
-        code: "failed",
-        title: `The ${device} does not work`,
-        advice: "Try again, or join without it.",
-        retry: true,
-      };
-  }
+export function deviceProblem(kind, code) {
+  const both = kind === "both";
+  const device = { audio: "microphone", video: "camera", both: "camera and microphone" }[kind];
+  const subject = both ? "Camera and microphone" : `The ${device}`;
+  const without = both ? "join without them" : "join without it";
+  /** @type {Record<DeviceTrouble, [title: string, advice: string]>} */
+  const words = {
+    insecure: [
+      `This address cannot use your ${device}`,
+      `Browsers allow it on https addresses and on localhost only. Open this page with https, or ${without}.`,
+    ],
+    denied: [
+      `${subject} ${both ? "are" : "is"} blocked for this page`,
+      `Allow the ${device} with the button at the left of the address and try again, or ${without}.`,
+    ],
+    missing: [
+      `No ${device} ${both ? "were" : "was"} found`,
+      `Connect ${both ? "them" : "one"} and try again, or ${without}.`,
+    ],
+    busy: [
+      `${subject} ${both ? "do" : "does"} not start`,
+      `Another program may be in the way. Close that program and try again, or ${without}.`,
+    ],
+    failed: [`${subject} ${both ? "do" : "does"} not work`, `Try again, or ${without}.`],
+  };
+  const [title, advice] = words[code];
+  return { code, title, advice, retry: code !== "insecure" };
 }
 
 /**

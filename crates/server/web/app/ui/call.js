@@ -2,7 +2,7 @@
 
 import { DeviceError, openDevice } from "../devices.js";
 import { grid, stage } from "../layout.js";
-import { connectionProblem, mediaProblem } from "../problems.js";
+import { connectionProblem, deviceProblem, mediaProblem } from "../problems.js";
 import { isSilent, mainPicture, slotOf, stageSpeaker } from "../room.js";
 import { VIEWS_PER_SECOND, composeView, throttle } from "../view.js";
 import { h, icon, iconButton, mark, relabel, setText } from "./dom.js";
@@ -170,7 +170,8 @@ export class CallScreen {
       return true;
     } catch (error) {
       if (!(error instanceof DeviceError)) throw error;
-      this.#bar.dataset.passing = `${error.problem.title}. ${error.problem.advice}`;
+      const { title, advice } = deviceProblem(kind, error.trouble);
+      this.#bar.dataset.passing = `${title}. ${advice}`;
       setTimeout(() => { delete this.#bar.dataset.passing; this.#render(); }, 6000);
       this.#render();
       return false;
@@ -328,6 +329,12 @@ export class CallScreen {
     this.#vacant = arrange(shown.length + 1, area, GAP).tiles.at(-1) ?? this.#vacant;
     this.#more.hidden = hidden === 0;
     setText(this.#more, `and ${hidden} more`);
+    // In the lower right corner of the first tile, where it covers nobody in the strip.
+    const [first] = tiles;
+    if (first) {
+      const [right, bottom] = [first.x + first.width - GAP, first.y + first.height - GAP];
+      this.#more.style.translate = `calc(${right}px - 100%) calc(${bottom}px - 100%)`;
+    }
   }
 
   #drawControls() {

@@ -3,11 +3,12 @@
 import { DEVICE_CLASSES } from "../parameters.js";
 import { DeviceError, listDevices, meter, openDevice } from "../devices.js";
 import { toParticipantName, toRoomName } from "../names.js";
+import { deviceProblem } from "../problems.js";
 import { h, icon, iconButton, mark, relabel } from "./dom.js";
 
 /** @import { DeviceClass } from "../messages.js" */
 /** @import { Parameters } from "../parameters.js" */
-/** @import { Problem } from "../problems.js" */
+/** @import { DeviceTrouble } from "../problems.js" */
 
 /**
  * @typedef {object} Choice
@@ -37,8 +38,8 @@ export class JoinScreen {
   #buttons;
   #selects;
   #notices = h("div", { class: "notices", role: "status" });
-  /** @type {Map<Kind, Problem>} */
-  #problems = new Map();
+  /** @type {Map<Kind, DeviceTrouble>} */
+  #troubles = new Map();
   #class;
   #join;
 
@@ -98,7 +99,7 @@ export class JoinScreen {
   async toggle(kind) {
     if (this.#tracks[kind]) {
       this.#close(kind);
-      this.#problems.delete(kind);
+      this.#troubles.delete(kind);
       this.#show();
     } else {
       await this.#open(kind);
@@ -115,12 +116,12 @@ export class JoinScreen {
       const track = await openDevice(kind, { ...(deviceId ? { deviceId } : {}), ...(size ? { size } : {}),
         ...(fps ? { fps } : {}) });
       this.#tracks[kind] = track;
-      this.#problems.delete(kind);
+      this.#troubles.delete(kind);
       if (kind === "audio") this.#stopMeter = meter(track, (level) => { this.#level.value = level; });
       track.onended = () => { this.#close(kind); this.#show(); };
     } catch (error) {
       if (!(error instanceof DeviceError)) throw error;
-      this.#problems.set(kind, error.problem);
+      this.#troubles.set(kind, error.trouble);
     }
     await this.#list(kind);
     this.#show();
@@ -164,16 +165,30 @@ export class JoinScreen {
     this.#preview.hidden = !video;
     this.#level.hidden = !audio;
     this.#nothing.hidden = Boolean(video);
-    this.#nothing.textContent = this.#problems.get("video")?.title ?? "Your camera is off";
+    const trouble = this.#troubles.get("video");
+    this.#nothing.textContent = trouble ? deviceProblem("video", trouble).title : "Your camera is off";
     for (const kind of /** @type {Kind[]} */ (["audio", "video"])) {
       const label = this.#selects[kind].parentElement;
       // With one device there is nothing to choose.
       if (label) label.hidden = this.#selects[kind].options.length < 2;
     }
-    this.#notices.replaceChildren(...[...this.#problems].map(([kind, problem]) => h("div",
-      { class: "notice", data: { problem: problem.code } }, icon("warning"),
-      h("div", {}, h("strong", {}, problem.title), h("p", {}, problem.advice)),
-      problem.retry && h("button", { type: "button", on: { click: () => void this.#open(kind) } }, "Try again"))));
+    this.#notices.replaceChildren(...this.#noticed());
+  }
+
+  /** What is wrong with the devices; the same trouble with both is one notice. */
+  #noticed() {
+    const [video, audio] = [this.#troubles.get("video"), this.#troubles.get("audio")];
+    /** @type {[Kind | "both", DeviceTrouble][]} */
+    const found = video && video === audio ? [["both", video]] : [...this.#troubles];
+    return found.map(([kind, trouble]) => {
+      const problem = deviceProblem(kind, trouble);
+      const again = async () => {
+        for (const one of /** @type {Kind[]} */ (kind === "both" ? ["video", "audio"] : [kind])) await this.#open(one);
+      };
+      return h("div", { class: "notice", data: { problem: problem.code } }, icon("warning"),
+        h("div", {}, h("strong", {}, problem.title), h("p", {}, problem.advice)),
+        problem.retry && h("button", { type: "button", on: { click: () => void again() } }, "Try again"));
+    });
   }
 
   #submit() {
