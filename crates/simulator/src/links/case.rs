@@ -161,8 +161,8 @@ pub struct Case {
     pub available: Option<Capacity>,
     /// Changes of conditions: oscillation is not counted for 10 s after each.
     pub steps: Vec<Micros>,
-    /// Falls of capacity to measure the reaction to: index into `scored`, and when.
-    pub falls: Vec<(usize, Micros)>,
+    /// The fall of the first scored link's capacity to measure the reaction to.
+    pub fall: Option<Micros>,
     /// Whether the loss that the path has anyway is taken out of the score.
     pub forgive_loss: bool,
 }
@@ -186,28 +186,34 @@ impl Case {
             scored: vec![0],
             available: None,
             steps: Vec::new(),
-            falls: Vec::new(),
+            fall: None,
             forgive_loss: true,
         };
         case.note_steps();
         case
     }
 
-    /// Takes steps and falls from the schedules of the scored links. A fall is one that lasts: an outage or a dip of
-    /// less than two seconds leaves nothing to adapt to.
+    /// Takes the steps from the schedules of the scored links, and as the fall the last one of the first link. It has
+    /// to last: an outage or a dip of less than two seconds leaves nothing to adapt to.
     pub fn note_steps(&mut self) {
-        (self.steps, self.falls) = (Vec::new(), Vec::new());
+        (self.steps, self.fall) = (Vec::new(), None);
         for (n, link) in self.scored.iter().enumerate() {
             let Capacity::Rate(rate) = &self.links[*link].capacity else { continue };
             for pair in rate.steps().windows(2) {
                 let ((_, before), (at, _)) = (pair[0], pair[1]);
                 self.steps.push(at);
-                if (1..before).contains(&rate.at(at + LASTING)) {
-                    self.falls.push((n, at));
+                if n == 0 && (1..before).contains(&rate.at(at + LASTING)) {
+                    self.fall = Some(at);
                 }
             }
         }
         self.steps.sort_unstable();
+    }
+
+    /// The flows whose way there leads over scored link number `n`.
+    pub fn flows_over(&self, n: usize) -> Vec<usize> {
+        let over = |i: &usize| self.flows[*i].forward.contains(&self.scored[n]);
+        (0..self.flows.len()).filter(over).collect()
     }
 
     /// Bits that the flows could have in each step of `step`, all scored links together.

@@ -81,7 +81,7 @@ pub fn judge(case: &Case, record: &Record) -> Metrics {
     let mut audio = record.audio.clone();
     let loss = record.lost as f64 / record.sent.max(1) as f64;
     let forgiven = if case.forgive_loss { record.expected_lost / record.sent.max(1) as f64 } else { 0.0 };
-    let (fall, drain) = reaction(case, record, &capacity);
+    let reaction = reaction(case, record, &capacity);
     let ladder = layers.then(|| ladder(case, record, &capacity, &media));
 
     let mut metrics = Metrics {
@@ -93,8 +93,8 @@ pub fn judge(case: &Case, record: &Record) -> Metrics {
         audio_p99: (!audio.is_empty()).then(|| percentile(&mut audio, 0.99)),
         loss,
         t90: media.first().and_then(|first| t90(case, record, &capacity, *first)),
-        fall,
-        drain,
+        fall: reaction.map(|(fall, _)| fall),
+        drain: reaction.map(|(_, drain)| drain),
         osc: oscillation(case, record, &media),
         overestimate: overestimate(case, record, &capacity),
         jain: (media.len() > 1).then(|| jain(case, record, &media)),
@@ -242,9 +242,8 @@ fn bytes_from(bytes: &[u64], from: Micros) -> u64 {
 fn utilisation(case: &Case, record: &Record, capacity: &Available, has_tcp: bool) -> f64 {
     let mut possible = 0.0;
     let mut delivered = 0.0;
-    for (n, link) in case.scored.iter().enumerate() {
-        let on_link = |i: &usize| case.flows[*i].forward.contains(link);
-        let flows: Vec<usize> = (0..case.flows.len()).filter(on_link).collect();
+    for n in 0..case.scored.len() {
+        let flows = case.flows_over(n);
         for step in 0..record.steps() {
             let limit = |i: &usize| match case.flows[*i].source() {
                 Some(source) if record.flows[*i].active[step] => source.max() as f64,
@@ -269,29 +268,21 @@ fn t90(case: &Case, record: &Record, capacity: &Available, flow: usize) -> Optio
     Some((step - first) as f64 * (STEP / MILLI) as f64)
 }
 
-/// Mean times until the targets fit a fallen capacity, and until the queue that the fall made is gone.
-fn reaction(case: &Case, record: &Record, capacity: &Available) -> (Option<f64>, Option<f64>) {
-    let mut falls = Vec::new();
-    let mut drains = Vec::new();
-    let end = record.steps();
-    for (link, at) in &case.falls {
-        let first = step_of(*at);
-        let queue = &record.queues[*link];
-        // Two seconds on, the smoothed capacity is the new one.
-        let fallen = capacity.at(*link, (first + 2 * SMOOTHING).min(end - 1));
-        let on_link = |i: &usize| case.flows[*i].forward.contains(&case.scored[*link]);
-        let flows: Vec<usize> = (0..case.flows.len()).filter(on_link).collect();
-        let fits = |step: &usize| sum(&flows, |i| record.flows[i].target[*step]) <= fallen * 1.001;
-        // The queue that the fall makes takes a moment to show.
-        let made = (first..(first + 3 * STEPS_PER_SECOND).min(end)).find(|step| queue[*step] >= 60 * MILLI);
-        let later = |step: usize| queue[(step + STEPS_PER_SECOND).min(end - 1)];
-        let drained = |step: &usize| queue[*step] < 60 * MILLI && later(*step) < 100 * MILLI;
-        let millis = |step: usize| (step - first) as f64 * (STEP / MILLI) as f64;
-        falls.push(millis((first..end).find(fits).unwrap_or(end)));
-        drains.push(made.map_or(0.0, |made| millis((made..end).find(drained).unwrap_or(end))));
-    }
-    let mean = |times: &[f64]| (!times.is_empty()).then(|| times.iter().sum::<f64>() / times.len() as f64);
-    (mean(&falls), mean(&drains))
+/// Times until the targets fit a fallen capacity, and until the queue that the fall made is gone.
+fn reaction(case: &Case, record: &Record, capacity: &Available) -> Option<(f64, f64)> {
+    let first = step_of(case.fall?);
+    let (queue, end) = (record.queues.first()?, record.steps());
+    // Two seconds on, the smoothed capacity is the new one.
+    let fallen = capacity.at(0, (first + 2 * SMOOTHING).min(end - 1));
+    let flows = case.flows_over(0);
+    let fits = |step: &usize| sum(&flows, |i| record.flows[i].target[*step]) <= fallen * 1.001;
+    // The queue that the fall makes takes a moment to show.
+    let made = (first..(first + 3 * STEPS_PER_SECOND).min(end)).find(|step| queue[*step] >= 60 * MILLI);
+    let later = |step: usize| queue[(step + STEPS_PER_SECOND).min(end - 1)];
+    let drained = |step: &usize| queue[*step] < 60 * MILLI && later(*step) < 100 * MILLI;
+    let millis = |step: Option<usize>| (step.unwrap_or(end) - first) as f64 * (STEP / MILLI) as f64;
+    let drain = made.map_or(0.0, |made| millis((made..end).find(drained)));
+    Some((millis((first..end).find(fits)), drain))
 }
 
 fn oscillation(case: &Case, record: &Record, media: &[usize]) -> f64 {
@@ -313,13 +304,9 @@ fn oscillation(case: &Case, record: &Record, media: &[usize]) -> f64 {
 }
 
 fn overestimate(case: &Case, record: &Record, capacity: &Available) -> f64 {
-    let too_high = |step: usize| {
-        case.scored.iter().enumerate().any(|(n, link)| {
-            let on_link = |i: &usize| case.flows[*i].forward.contains(link);
-            let flows: Vec<usize> = (0..case.flows.len()).filter(on_link).collect();
-            sum(&flows, |i| record.flows[i].target[step]) > 1.1 * capacity.at(n, step)
-        })
-    };
+    let flows: Vec<Vec<usize>> = (0..case.scored.len()).map(|n| case.flows_over(n)).collect();
+    let target = |n: usize, step: usize| sum(&flows[n], |i| record.flows[i].target[step]);
+    let too_high = |step| (0..flows.len()).any(|n| target(n, step) > 1.1 * capacity.at(n, step));
     share((0..record.steps()).map(too_high))
 }
 

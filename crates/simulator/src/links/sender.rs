@@ -123,11 +123,6 @@ impl Sender {
         self.controller.estimate().target.as_bps()
     }
 
-    /// The most that its source can use, in bits per second.
-    pub fn max(&self) -> u64 {
-        self.source.max()
-    }
-
     /// The current layer of an SFU and its rate.
     pub fn layer(&self) -> Option<(usize, u64)> {
         self.source.layer()

@@ -50,7 +50,7 @@ impl SourceSpec {
     pub fn controller_max(&self) -> Bitrate {
         match self {
             Self::Video { max } => Bitrate::from_bps(*max),
-            Self::Layers(_) => Bitrate::from_kbps(100_000),
+            Self::Layers(_) => Bitrate::from_kbps(10_000),
         }
     }
 }
@@ -71,11 +71,6 @@ impl Source {
     /// A source that has not started.
     pub fn new(spec: SourceSpec, rng: Rng) -> Self {
         Self { spec, rng, target: 0, layer: 0, switch: None, keyframe: true }
-    }
-
-    /// The most that it can use, in bits per second.
-    pub fn max(&self) -> u64 {
-        self.spec.max()
     }
 
     /// The current layer of an SFU and its rate.

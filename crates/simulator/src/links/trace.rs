@@ -164,7 +164,7 @@ impl Recording {
             let flows = vec![FlowSpec::media(source, 0, duration)];
             let mut case = Case::new(name, group, duration, links, flows);
             // A recorded rate never settles.
-            (case.steps, case.falls) = (Vec::new(), Vec::new());
+            (case.steps, case.fall) = (Vec::new(), None);
             case
         };
         let mut cases = vec![case(&self.case, Group::Traces, SourceSpec::Video { max: VIDEO_MAX })];

@@ -319,8 +319,7 @@ impl<'a> World<'a> {
             let record = &mut self.record.flows[index];
             record.active[step] = self.case.flows[index].is_active(self.now);
             if let Some(Endpoints::Media(media)) = &mut flow.endpoints {
-                // Far above any use the number means nothing, and its movement is no oscillation.
-                record.target[step] = media.sender.target().min(4 * media.sender.max());
+                record.target[step] = media.sender.target();
                 if let Some((layer, rate)) = media.sender.layer() {
                     record.layer[step] = rate;
                     record.switches += u32::from(media.layer.is_some_and(|before| before != layer));

@@ -72,6 +72,6 @@ fn wifi_link(duration: Micros) -> LinkSpec {
 
 /// A Wi-Fi schedule changes all the time: nothing settles, and no fall is measured alone.
 fn without_steps(mut case: Case) -> Case {
-    (case.steps, case.falls) = (Vec::new(), Vec::new());
+    (case.steps, case.fall) = (Vec::new(), None);
     case
 }
