@@ -16,6 +16,8 @@ const page = document.getElementById("page") ?? document.body;
 /** @type {Session | undefined} */
 let session;
 let asking = true;
+/** What the session complained about, the last of it. @type {string[]} */
+let problems = [];
 /** The page goes away; whoever is back after a reload returns to the call. */
 let leaving = false;
 
@@ -87,6 +89,7 @@ async function join(choice) {
   page.replaceChildren(screen.element);
   watch(async () => current.setCapabilities(await collect(deviceClass, thisBrowser())));
   const awake = keepAwake();
+  current.on("problem", (problem) => { problems = [...problems.slice(-19), problem]; });
   current.on("state", (state) => {
     if (state.phase !== "closed") return;
     awake();
@@ -142,6 +145,9 @@ const terrace = {
   },
   get sent() {
     return structuredClone([...session?.figures?.sent ?? []]);
+  },
+  get problems() {
+    return [...problems];
   },
   get roundTripMs() {
     return session?.figures?.roundTripMs;

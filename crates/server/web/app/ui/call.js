@@ -59,6 +59,8 @@ export class CallScreen {
   #muted;
   #vacant = { width: 320, height: 180 };
   #started = performance.now();
+  /** Whether an ordinary request came through while the socket was lost. @type {boolean | undefined} */
+  #reachable;
   #end;
 
   /**
@@ -106,7 +108,7 @@ export class CallScreen {
       call.on("room", () => { this.#speakersChanged(); this.#render(); this.#view(); }),
       call.on("slots", () => { this.#showSounds(); this.#render(); this.#view(); }),
       call.on("figures", () => { this.#render(); this.#panel.refresh(); }),
-      call.on("state", () => this.#render()),
+      call.on("state", (state) => { void this.#probe(state); this.#render(); }),
     ];
     const listeners = new AbortController();
     const { signal } = listeners;
@@ -359,7 +361,7 @@ export class CallScreen {
     const { state } = this.#call;
     if (state.phase === "closed") return undefined;
     if (state.socket === "lost") {
-      const found = { secure: isSecureContext, reachable: undefined, online: navigator.onLine, host: location.host };
+      const found = { secure: isSecureContext, reachable: this.#reachable, online: navigator.onLine, host: location.host };
       const { title, advice } = connectionProblem(found);
       const goesOn = state.media === "connected" ? "Connection to the server lost, the call goes on. Reconnecting …" : "";
       return navigator.onLine && goesOn ? goesOn : `${title}. ${advice}`;
@@ -369,6 +371,16 @@ export class CallScreen {
     if (performance.now() - this.#started < MEDIA_PATIENCE_MS) return "Connecting …";
     const { title, advice } = mediaProblem(location.hostname);
     return `${title}. ${advice}`;
+  }
+
+  /** Tells a server that is away from one that only refuses sockets. @param {Call["state"]} state */
+  async #probe(state) {
+    const lost = state.phase !== "closed" && state.socket === "lost";
+    if (!lost) this.#reachable = undefined;
+    if (!lost || this.#reachable !== undefined) return;
+    const answer = await fetch("/", { method: "HEAD", cache: "no-store" }).catch(() => undefined);
+    this.#reachable = answer !== undefined;
+    this.#render();
   }
 
   /** @param {string} id */

@@ -1,0 +1,147 @@
+//! People come, reload, lose their connection and leave; the others' pictures go on.
+
+use std::sync::Arc;
+
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use super::call::{Call, Visitor};
+use super::driver::Screen;
+use super::page::eventually;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn others_come_and_go_without_harm() {
+    let call = Call::start().await;
+    let camera = call.join(Visitor::camera("camera")).await;
+    let desktop = call.join(Visitor::desktop("desktop")).await;
+    desktop.until_size("camera", 1280, 720).await;
+
+    let guest = call.join(Visitor::new("guest", Screen::SMALL, "&video=off&audio=off")).await;
+    guest.until_more_frames("camera", 30).await;
+    desktop.until_more_frames("camera", 60).await;
+    for page in [&camera, &desktop] {
+        page.until("the guest is listed", |seen| seen.names().contains(&"guest").then_some(())).await;
+    }
+    guest.close().await;
+    for page in [&camera, &desktop] {
+        page.until("the guest is gone", |seen| (!seen.names().contains(&"guest")).then_some(())).await;
+    }
+    assert_eq!(desktop.until_more_frames("camera", 60).await, (1280, 720));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_comes_back() {
+    let call = Call::start().await;
+    let camera = call.join(Visitor::camera("camera")).await;
+    let desktop = call.join(Visitor::desktop("desktop")).await;
+    desktop.until_size("camera", 1280, 720).await;
+
+    // Who watches reloads.
+    let before = desktop.look().await.own;
+    desktop.client.refresh().await.unwrap();
+    let after =
+        desktop.until("back in the call", |seen| (seen.state == "connected").then(|| seen.own.clone())).await;
+    assert_ne!(before, after, "a reload leaves and joins");
+    desktop.until_size("camera", 1280, 720).await;
+    camera.until("one desktop, not two", |seen| (seen.names() == ["desktop"]).then_some(())).await;
+
+    // Who sends reloads.
+    camera.client.refresh().await.unwrap();
+    camera.until("back in the call", |seen| (seen.state == "connected").then_some(())).await;
+    desktop.until_size("camera", 1280, 720).await;
+    desktop.until("one camera, not two", |seen| (seen.names() == ["camera"]).then_some(())).await;
+    desktop.until_more_frames("camera", 60).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn media_outlives_a_lost_socket() {
+    let call = Call::start().await;
+    let _camera = call.join(Visitor::camera("camera")).await;
+    let bridge = Bridge::to(call.server.address.port()).await;
+    let origin = format!("https://127.0.0.1:{}", bridge.port);
+    let desktop = call.join_at(&origin, Visitor::desktop("desktop")).await;
+    desktop.until_size("camera", 1280, 720).await;
+
+    let before = desktop.look().await.own;
+    bridge.cut();
+    desktop.until("the loss is noticed", |seen| (seen.state == "reconnecting").then_some(())).await;
+    desktop.until_more_frames("camera", 60).await;
+    bridge.mend();
+    desktop.until("the socket is back", |seen| (seen.state == "connected").then_some(())).await;
+    assert_eq!(desktop.look().await.own, before, "the participant was resumed, not replaced");
+    desktop.until_more_frames("camera", 60).await;
+    // The connection works in both directions: a wish arrives and has its effect.
+    desktop.wish("camera", "low").await;
+    desktop.until_size("camera", 320, 180).await;
+}
+
+/// A way to the server for TCP that can be cut; media by UDP does not pass here.
+struct Bridge {
+    port: u16,
+    whole: watch::Sender<bool>,
+    connections: Arc<std::sync::atomic::AtomicUsize>,
+}
+
+impl Bridge {
+    async fn to(port: u16) -> Bridge {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let own_port = listener.local_addr().unwrap().port();
+        let (whole, watching) = watch::channel(true);
+        let connections = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counter = Arc::clone(&connections);
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                let mut watching = watching.clone();
+                if !*watching.borrow() {
+                    continue;
+                }
+                counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                tokio::spawn(async move {
+                    let mut far = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                    tokio::select! {
+                        _ = copy_bidirectional(&mut near, &mut far) => {}
+                        _ = watching.wait_for(|whole| !whole) => {}
+                    }
+                });
+            }
+        });
+        Bridge { port: own_port, whole, connections }
+    }
+
+    fn cut(&self) {
+        assert!(
+            self.connections.load(std::sync::atomic::Ordering::Relaxed) > 0,
+            "the page came over the bridge"
+        );
+        self.whole.send_replace(false);
+    }
+
+    fn mend(&self) {
+        self.whole.send_replace(true);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_without_camera_is_heard_of_and_starts_one_later() {
+    let call = Call::start().await;
+    let desktop = call.join(Visitor::desktop("desktop")).await;
+    let late = call.join(Visitor::new("late", Screen::SMALL, "&video=off&audio=off")).await;
+    let listed = desktop.until("listed without a picture", |seen| {
+        (seen.names() == ["late"] && seen.decoded_of("late").is_none()).then_some(())
+    });
+    listed.await;
+    late.click(".controls button[title='Start camera']").await;
+    desktop.until_more_frames("late", 30).await;
+    // Pausing needs no new agreement: the picture stops, and goes on where it was.
+    late.click(".controls button[title='Stop camera']").await;
+    let stopped = eventually("the picture stops".to_owned(), async || {
+        let first = desktop.look().await.decoded_of("late").map(|decoded| decoded.frames_decoded);
+        tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+        let second = desktop.look().await.decoded_of("late").map(|decoded| decoded.frames_decoded);
+        if first == second { Ok(second) } else { Err(format!("{first:?} to {second:?}")) }
+    });
+    stopped.await;
+    late.click(".controls button[title='Start camera']").await;
+    desktop.until_more_frames("late", 30).await;
+}

@@ -1,0 +1,18 @@
+//! Calls between real browsers (headless Chromium) and a server in this process, over loopback.
+//!
+//! What is asserted is what a browser decoded, as its own statistics say, never what the server believes it sent.
+//! Only one page of a test has a camera at 1280x720: encoding it takes half a core. Every wait is a condition with a
+//! deadline; nothing sleeps for a fixed time and hopes.
+//!
+//! Driven by WebDriver through `fantoccini`: it speaks HTTP with the hyper that the server uses anyway, and switches on
+//! no features of crates that the product has too.
+
+mod abuse;
+mod call;
+mod coming_and_going;
+mod driver;
+mod layers;
+mod page;
+mod pictures;
+mod scenery;
+mod wire;

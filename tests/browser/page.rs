@@ -1,0 +1,212 @@
+//! One page of a call: what it shows to the outside, and the hands to use it.
+
+use std::fmt::Debug;
+use std::time::{Duration, Instant};
+
+use fantoccini::{Client, Locator};
+use serde::Deserialize;
+
+/// The most that any condition may take. Generous: machines that test are busy, and a failure is not a matter of speed.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// Between two looks at a condition.
+const LOOK_AGAIN: Duration = Duration::from_millis(150);
+
+/// A browser window in a call.
+pub(super) struct Page {
+    pub(super) name: String,
+    pub(super) client: Client,
+}
+
+/// `window.terrace`, as crates/server/web/app/main.js defines it.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Terrace {
+    pub(super) state: String,
+    #[serde(rename = "self")]
+    pub(super) own: String,
+    pub(super) participants: Vec<Participant>,
+    pub(super) slots: Vec<Slot>,
+    pub(super) sent: Vec<Sent>,
+    pub(super) problems: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Participant {
+    pub(super) id: String,
+    pub(super) name: String,
+}
+
+/// A slot: the server's word, and what the browser decoded.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Slot {
+    pub(super) kind: String,
+    pub(super) participant: Option<String>,
+    pub(super) rid: Option<String>,
+    pub(super) reason: Option<String>,
+    pub(super) decoded: Option<Decoded>,
+}
+
+/// From the browser's own statistics.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Decoded {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) frames_decoded: u64,
+}
+
+/// An encoding that leaves a page.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Sent {
+    pub(super) rid: String,
+    pub(super) height: u32,
+    pub(super) active: bool,
+    pub(super) kbps: f64,
+}
+
+impl Terrace {
+    /// The video slot that shows the participant of this name.
+    pub(super) fn video_of(&self, name: &str) -> Option<&Slot> {
+        let id = &self.participants.iter().find(|participant| participant.name == name)?.id;
+        self.slots.iter().find(|slot| slot.kind == "video" && slot.participant.as_ref() == Some(id))
+    }
+
+    /// What is decoded of the participant of this name, once there is a frame.
+    pub(super) fn decoded_of(&self, name: &str) -> Option<Decoded> {
+        self.video_of(name)?.decoded.filter(|decoded| decoded.frames_decoded > 0)
+    }
+
+    pub(super) fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> =
+            self.participants.iter().map(|participant| participant.name.as_str()).collect();
+        names.sort_unstable();
+        names
+    }
+}
+
+impl Page {
+    /// What the page shows at this moment.
+    pub(super) async fn look(&self) -> Terrace {
+        const SCRIPT: &str = "const { state, self, participants, slots, sent, problems } = window.terrace; \
+                              return { state, self, participants, slots, sent, problems };";
+        let value = self.client.execute(SCRIPT, Vec::new()).await;
+        let value = value.unwrap_or_else(|error| panic!("{}: {error}", self.name));
+        serde_json::from_value(value.clone())
+            .unwrap_or_else(|error| panic!("{}: {error} in {value}", self.name))
+    }
+
+    /// Looks until `condition` gives something, and fails with the last look when it never does.
+    #[track_caller]
+    pub(super) fn until<T>(
+        &self,
+        what: &str,
+        condition: impl Fn(&Terrace) -> Option<T>,
+    ) -> impl Future<Output = T> {
+        let caller = std::panic::Location::caller();
+        async move {
+            let started = Instant::now();
+            loop {
+                let seen = self.look().await;
+                if let Some(found) = condition(&seen) {
+                    return found;
+                }
+                if started.elapsed() > DEADLINE {
+                    let log = self.log().await;
+                    panic!("{}: not within {DEADLINE:?}: {what} ({caller})\n{seen:#?}\n{log}", self.name);
+                }
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        }
+    }
+
+    /// Waits until an expression of the page is true.
+    #[track_caller]
+    pub(super) fn until_js(&self, what: &str, expression: &str) -> impl Future<Output = ()> {
+        let script = format!("return ({expression})");
+        eventually(format!("{}: {what}", self.name), async move || {
+            let value = self.client.execute(&script, Vec::new()).await.map_err(|error| error.to_string())?;
+            if value == serde_json::Value::Bool(true) { Ok(()) } else { Err(value.to_string()) }
+        })
+    }
+
+    /// Waits until the camera of this name is decoded at this size.
+    pub(super) async fn until_size(&self, name: &str, width: u32, height: u32) {
+        self.until(&format!("{name} at {width}x{height}"), |seen| {
+            seen.decoded_of(name).filter(|decoded| (decoded.width, decoded.height) == (width, height))
+        })
+        .await;
+    }
+
+    /// Waits until that many more frames of this camera are decoded than now, and returns the largest size seen.
+    pub(super) async fn until_more_frames(&self, name: &str, more: u64) -> (u32, u32) {
+        let start = self.until("a first frame", |seen| seen.decoded_of(name)).await.frames_decoded;
+        let largest = std::cell::Cell::new((0, 0));
+        self.until(&format!("{more} more frames of {name} than {start}"), |seen| {
+            let decoded = seen.decoded_of(name)?;
+            largest.set(largest.get().max((decoded.width, decoded.height)));
+            // A slot that moved to another section counts anew.
+            (decoded.frames_decoded >= start + more || decoded.frames_decoded < start).then_some(())
+        })
+        .await;
+        largest.get()
+    }
+
+    pub(super) async fn click(&self, css: &str) {
+        let element = self.client.wait().at_most(DEADLINE).for_element(Locator::Css(css)).await;
+        let element = element.unwrap_or_else(|error| panic!("{}: no {css}: {error}", self.name));
+        // By script: a real click refuses what another element covers, such as a radio button under its own label.
+        let arguments = vec![serde_json::to_value(&element).unwrap()];
+        self.client.execute("arguments[0].click()", arguments).await.unwrap();
+    }
+
+    /// The text of an element, as a reader would see it.
+    pub(super) async fn text(&self, css: &str) -> String {
+        let element = self.client.wait().at_most(DEADLINE).for_element(Locator::Css(css)).await;
+        element.unwrap_or_else(|error| panic!("{}: no {css}: {error}", self.name)).text().await.unwrap()
+    }
+
+    /// Chooses what to show at most of a participant, as a user does: badge, dialog, choice.
+    pub(super) async fn wish(&self, name: &str, wish: &str) {
+        let id = self.until("the participant", |seen| {
+            seen.participants
+                .iter()
+                .find(|participant| participant.name == name)
+                .map(|found| found.id.clone())
+        });
+        let id = id.await;
+        self.click(&format!("[data-participant='{id}'] .badge")).await;
+        self.click(&format!("dialog input[name=wish][value={wish}]")).await;
+        self.click("dialog header button").await;
+    }
+
+    /// What the page wrote to its console, for a failure's message.
+    async fn log(&self) -> String {
+        let log = self.client.issue_cmd(super::wire::ConsoleLog).await;
+        log.map_or_else(|error| error.to_string(), |log| format!("console: {log:#}"))
+    }
+
+    /// Closes the browser; a page that only goes out of scope lives until the driver's end.
+    pub(super) async fn close(self) {
+        self.client.close().await.unwrap();
+    }
+}
+
+/// For conditions about several pages or about none.
+#[track_caller]
+pub(super) fn eventually<T: Debug>(
+    what: String,
+    mut look: impl AsyncFnMut() -> Result<T, String>,
+) -> impl Future<Output = T> {
+    let caller = std::panic::Location::caller();
+    async move {
+        let started = Instant::now();
+        loop {
+            match look().await {
+                Ok(found) => return found,
+                Err(seen) if started.elapsed() > DEADLINE => {
+                    panic!("not within {DEADLINE:?}: {what} ({caller}): {seen}")
+                }
+                Err(_) => tokio::time::sleep(LOOK_AGAIN).await,
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The pictures of the README and the book: a call as a desktop and a phone show it.
+//!
+//! `cargo xtask screenshots` runs this with `TERRACE_PICTURES` naming the folder to write to; without it the pictures are
+//! taken and thrown away, so that a state that cannot be reached fails the tests.
+
+use std::path::{Path, PathBuf};
+
+use super::call::{Call, Visitor};
+use super::driver::Screen;
+use super::page::Page;
+use super::scenery::{self, Scene};
+
+const LANDSCAPES: [(&str, Scene); 4] = [
+    ("Ana", Scene { hue: 152.0, shape: 1.0 }),
+    ("Bjorn", Scene { hue: 212.0, shape: 2.4 }),
+    ("Chidi", Scene { hue: 22.0, shape: 4.1 }),
+    ("Robin", Scene { hue: 262.0, shape: 5.6 }),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_on_a_desktop_and_on_a_phone() {
+    let call = Call::start().await;
+    let folder = std::env::var_os("TERRACE_PICTURES").map_or_else(|| call.driver.folder(), PathBuf::from);
+    std::fs::create_dir_all(&folder).unwrap();
+    let size = (640, 360);
+    let query = format!("&video=640x360&fps={}&audio=off", scenery::FPS);
+    let film = |index: usize| {
+        let (name, scene) = LANDSCAPES[index];
+        scenery::camera_flag(&call.driver.folder(), name, scene, size)
+    };
+
+    let mut guests = Vec::new();
+    for (index, (name, _)) in LANDSCAPES.iter().enumerate().take(3) {
+        guests.push(call.join(Visitor::new(name, Screen::SMALL, &query).with_flag(film(index))).await);
+    }
+    let screen = Screen { width: 1200, height: 760, ..Screen::DESKTOP };
+    let desktop = call.join(Visitor::new("Robin", screen, &query).with_flag(film(3))).await;
+    let phone = call.join(Visitor::phone("Kim").in_the_dark()).await;
+
+    for page in [&desktop, &phone] {
+        for (name, _) in &LANDSCAPES[..3] {
+            page.until_more_frames(name, 30).await;
+        }
+    }
+    take(&desktop, &folder, "desktop.png").await;
+    take(&phone, &folder, "phone.png").await;
+    phone.click("[data-mid] .badge").await;
+    take(&phone, &folder, "phone-why.png").await;
+    for page in guests {
+        page.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_join_screen_with_a_camera_and_without_one() {
+    let call = Call::start().await;
+    let folder = std::env::var_os("TERRACE_PICTURES").map_or_else(|| call.driver.folder(), PathBuf::from);
+    std::fs::create_dir_all(&folder).unwrap();
+    let (_, scene) = LANDSCAPES[3];
+    let film = scenery::camera_flag(&call.driver.folder(), "film", scene, (640, 360));
+    let screen = Screen { width: 1200, height: 720, ..Screen::DESKTOP };
+    let visitor = Visitor::new("Robin", screen, "&video=640x360").with_flag(film);
+    let ready = call.visit(&call.origin(), visitor).await;
+    ready.until_js("the preview plays", "document.querySelector('.preview video').videoWidth === 640").await;
+    take(&ready, &folder, "join.png").await;
+    ready.close().await;
+
+    let denied = Visitor::new("Robin", Screen::PHONE, "").denied();
+    let denied = call.visit(&call.origin(), denied).await;
+    let advice = denied.text("[data-problem=denied]").await;
+    assert!(advice.contains("Camera and microphone are blocked for this page"), "{advice}");
+    // Joining without camera works.
+    denied.click("button[type=submit]").await;
+    denied.until("connected", |seen| (seen.state == "connected").then_some(())).await;
+}
+
+async fn take(page: &Page, folder: &Path, name: &str) {
+    let picture = page.client.screenshot().await.unwrap();
+    assert!(picture.starts_with(b"\x89PNG") && picture.len() > 10_000, "{name} shows something");
+    std::fs::write(folder.join(name), picture).unwrap();
+}
