@@ -26,7 +26,7 @@ pub enum OfferError {
     /// A line that is no SDP.
     #[error("line {line} is not SDP (`{text}`): {problem}")]
     Syntax {
-        /// Counted from 1; 0 when the whole description is meant.
+        /// Counted from 1.
         line: usize,
         /// The start of the line.
         text: String,

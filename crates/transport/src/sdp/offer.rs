@@ -28,13 +28,9 @@ pub(crate) fn parse(sdp: &str, config: &Config) -> Result<Offer, OfferError> {
         return Err(OfferError::TooLarge { bytes: sdp.len(), limit: config.max_offer_bytes });
     }
     check_lines(sdp)?;
-    let description = SessionDescription::unmarshal(&mut Cursor::new(sdp.as_bytes())).map_err(|error| {
-        OfferError::Syntax {
-            line: 0,
-            text: quote(&error.to_string()),
-            problem: "the lines are out of order or incomplete",
-        }
-    })?;
+    let mut reader = Cursor::new(sdp.as_bytes());
+    let description = SessionDescription::unmarshal(&mut reader)
+        .map_err(|error| syntax_error(sdp, reader.position(), &error))?;
     let count = description.media_descriptions.len();
     if count == 0 {
         return Err(OfferError::Session("the offer has no media sections; add a transceiver first"));
@@ -84,6 +80,19 @@ fn check_lines(sdp: &str) -> Result<(), OfferError> {
         return Err(OfferError::Session("the offer is empty; send RTCSessionDescription.sdp as it is"));
     }
     Ok(())
+}
+
+/// Names the line at which the parser stopped, having read up to `position`.
+fn syntax_error(sdp: &str, position: u64, error: &rtc_shared::error::Error) -> OfferError {
+    tracing::debug!(%error, "an offer does not parse");
+    let read = usize::try_from(position).unwrap_or(usize::MAX).min(sdp.len()).saturating_sub(1);
+    let line = sdp.as_bytes()[..read].iter().filter(|byte| **byte == b'\n').count();
+    let text = quote(sdp.lines().nth(line).unwrap_or_default());
+    OfferError::Syntax {
+        line: line + 1,
+        text,
+        problem: "its value is malformed, or a line before it is missing",
+    }
 }
 
 fn quote(line: &str) -> String {

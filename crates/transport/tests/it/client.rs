@@ -205,6 +205,11 @@ impl Client {
         self.media().outbound.encrypt_rtp(packet).expect("sealed")
     }
 
+    /// Seals a packet whose header the library would measure wrongly.
+    pub(crate) fn seal_measured(&mut self, packet: &[u8], header: &rtp::Header) -> BytesMut {
+        self.media().outbound.encrypt_rtp_with_header(packet, header).expect("sealed")
+    }
+
     pub(crate) fn seal_rtcp(&mut self, packet: &[u8]) -> BytesMut {
         self.media().outbound.encrypt_rtcp(packet).expect("sealed")
     }
