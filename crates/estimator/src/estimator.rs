@@ -248,9 +248,7 @@ impl Estimator {
     pub fn set_demand(&mut self, now: Timestamp, demand: DemandRates) {
         self.now = now;
         if let Some(before) = self.demand.replace(demand) {
-            if demand.current > before.current {
-                self.prober.on_upgrade();
-            } else if demand.current < before.current {
+            if demand.current < before.current {
                 self.prober.on_downgrade(now);
             }
         }
@@ -551,6 +549,7 @@ impl Estimator {
     fn control(&mut self, now: Timestamp, dt: f64, queue: f64, after_gap: bool) {
         self.answer_probes(now);
         let signals = self.signals(now, dt, queue, after_gap);
+        let state = self.rate.state();
         self.watch_calm(now, queue, &signals);
         if let Some(factor) = self.marks.step(now, self.rtt.smoothed()) {
             self.rate.cut_for_marks(now, factor);
@@ -573,6 +572,10 @@ impl Estimator {
             }
         }
         self.rate.step(&signals, &mut self.queue);
+        // A capacity that fell under us is no answer to what was asked before it fell.
+        if self.rate.state() == State::Drain && state != State::Drain && !self.rate.is_barred(now) {
+            self.prober.on_congestion(now);
+        }
     }
 
     fn watch_calm(&mut self, now: Timestamp, queue: f64, signals: &Signals) {

@@ -23,7 +23,15 @@ const LENGTH_DOUBTFUL: Duration = Duration::from_millis(40);
 /// Wait after an answer: yes, no, and how often the latter doubles.
 const AFTER_SUCCESS: Duration = Duration::from_millis(150);
 const AFTER_FAILURE: Duration = Duration::from_millis(1_500);
-const DOUBLINGS: u32 = 3;
+const DOUBLINGS: u32 = 2;
+/// A no that only showed when the rate was used cost a queue, and a switch down: ask less often.
+const DOUBLINGS_AT_COST: u32 = 4;
+/// A path that was not asked for so long past its wait may have changed.
+const DOUBT_AGE: Duration = Duration::from_secs(10);
+/// A rate of at least this part of the denied one asks the same question.
+const SAME_QUESTION: f64 = 0.85;
+/// A yes counts when nothing happened for so long after it.
+const CONFIRMED: Duration = Duration::from_secs(5);
 /// An answer that has not come by now will not, after the last packet.
 const TIMEOUT: Duration = Duration::from_secs(1);
 /// The start lasts so long at most: follow-ups at double the rate come without waiting for demand.
@@ -81,6 +89,22 @@ pub(crate) struct Occasion {
     pub(crate) wanted: Option<f64>,
 }
 
+/// A rate that the path denied. Rates well below it are another question.
+#[derive(Clone, Copy, Debug)]
+struct Doubt {
+    rate: f64,
+    failures: u32,
+    until: Timestamp,
+}
+
+/// A rate that the path granted, and the doubt that there was before.
+#[derive(Clone, Copy, Debug)]
+struct Grant {
+    at: Timestamp,
+    rate: f64,
+    before: Option<Doubt>,
+}
+
 /// The probes of one transport.
 #[derive(Clone, Debug)]
 pub(crate) struct Prober {
@@ -91,11 +115,13 @@ pub(crate) struct Prober {
     clusters: [Option<Cluster>; 2],
     first_left: u32,
     start_rate: f64,
-    failures: u32,
+    doubt: Option<Doubt>,
     earliest: Timestamp,
     /// The queue is excused until then.
     immune_until: Timestamp,
     rtt: Duration,
+    /// The last answer that was a yes: it is confirmed by five seconds without congestion.
+    granted: Option<Grant>,
     /// The last answer that was a capacity.
     denied: Option<(f64, Timestamp)>,
 }
@@ -109,10 +135,11 @@ impl Prober {
             clusters: [None; 2],
             first_left: 2,
             start_rate: start.as_f64(),
-            failures: 0,
+            doubt: None,
             earliest: now,
             immune_until: Timestamp::ZERO,
             rtt: LENGTH,
+            granted: None,
             denied: None,
         }
     }
@@ -231,7 +258,7 @@ impl Prober {
         let answer = cluster.answer(queue);
         match answer {
             Some(answer) if !answer.limited => {
-                self.failures = 0;
+                self.granted = Some(Grant { at: now, rate: answer.sent_rate, before: self.doubt.take() });
                 self.earliest = self.earliest.max(now + AFTER_SUCCESS);
                 let started = now - self.born < START;
                 if started && self.first_left == 0 && !self.is_busy() {
@@ -239,10 +266,10 @@ impl Prober {
                 }
             }
             Some(answer) => {
-                self.fail(now);
+                self.deny(now, answer.sent_rate, DOUBLINGS);
                 self.denied = Some((answer.rate, now));
             }
-            None => self.fail(now),
+            None => self.deny(now, cluster.probe.rate.as_f64(), DOUBLINGS),
         }
         answer
     }
@@ -250,6 +277,7 @@ impl Prober {
     /// Asks for a probe when there is a reason to.
     pub(crate) fn consider(&mut self, occasion: &Occasion) {
         let now = occasion.now;
+        self.confirm(now);
         if self.pending.is_some() || self.clusters.iter().all(Option::is_some) {
             return;
         }
@@ -285,25 +313,50 @@ impl Prober {
         }
         let least = 1.12 * occasion.next_useful;
         let most = (1.05 * occasion.max_useful).max(least);
-        let rate = (2.0 * occasion.target).clamp(least, most).min(3.0 * occasion.target);
+        let mut rate = (2.0 * occasion.target).clamp(least, most).min(3.0 * occasion.target);
+        if self.is_doubted(now, rate) {
+            rate = least.min(rate);
+        }
+        if self.is_doubted(now, rate) || rate <= occasion.target {
+            return;
+        }
         let doubtful = self.denied.is_some_and(|(was, at)| was < DOUBTFUL * rate && now - at < DOUBTFUL_FOR);
         self.pending = Some((rate, if doubtful { LENGTH_DOUBTFUL } else { LENGTH }));
     }
 
-    /// The layer went up: what was denied before was granted.
-    pub(crate) fn on_upgrade(&mut self) {
-        self.failures = 0;
+    /// A queue came. A yes that was followed by one was worth no more than a no.
+    pub(crate) fn on_congestion(&mut self, now: Timestamp) {
+        if let Some(grant) = self.granted.take()
+            && now - grant.at < CONFIRMED
+        {
+            self.doubt = grant.before;
+            self.deny(now, grant.rate, DOUBLINGS_AT_COST);
+        }
+    }
+
+    /// Time passed without congestion.
+    fn confirm(&mut self, now: Timestamp) {
+        self.granted = self.granted.filter(|grant| now - grant.at < CONFIRMED);
+    }
+
+    /// The wait before the same question doubles with each no.
+    fn deny(&mut self, now: Timestamp, rate: f64, doublings: u32) {
+        let same = |doubt: &Doubt| rate >= SAME_QUESTION * doubt.rate && now < doubt.until + DOUBT_AGE;
+        let before = self.doubt.filter(same);
+        let failures = before.map_or(0, |doubt| doubt.failures);
+        let rate = before.map_or(rate, |doubt| rate.min(doubt.rate));
+        let until = now + AFTER_FAILURE * (1 << failures.min(doublings));
+        self.doubt = Some(Doubt { rate, failures: failures + 1, until });
+    }
+
+    /// Whether it is too early to ask for this rate again.
+    fn is_doubted(&self, now: Timestamp, rate: f64) -> bool {
+        self.doubt.is_some_and(|doubt| now < doubt.until && rate >= SAME_QUESTION * doubt.rate)
     }
 
     /// The layer went down: let the path rest.
     pub(crate) fn on_downgrade(&mut self, now: Timestamp) {
         self.earliest = self.earliest.max(now + Duration::from_secs(1));
-    }
-
-    fn fail(&mut self, now: Timestamp) {
-        let wait = AFTER_FAILURE * (1 << self.failures.min(DOUBLINGS));
-        self.failures += 1;
-        self.earliest = self.earliest.max(now + wait);
     }
 
     fn cluster(&mut self, tag: u8) -> Option<&mut Cluster> {

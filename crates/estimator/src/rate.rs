@@ -189,6 +189,11 @@ impl Rate {
         }
     }
 
+    /// Capacity fell under us a moment ago: what queues is ours.
+    pub(crate) fn is_barred(&self, now: Timestamp) -> bool {
+        now < self.barred_until
+    }
+
     /// A rate worth asking the path about, once.
     pub(crate) fn take_ask(&mut self) -> Option<f64> {
         self.ask.take()
