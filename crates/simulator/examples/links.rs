@@ -3,6 +3,7 @@
 //! `cargo run --release -p terrace-simulator --example links -- --suite all --traces DIR --estimator terrace,rtc-gcc`
 #![expect(clippy::print_stdout, reason = "a command prints its result")]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use simulator::links::{Case, ControllerKind, Plan, report, run, suite, trace};
@@ -53,16 +54,21 @@ fn main() {
     }
 }
 
-/// The cases that the `suite.csv` of a folder lists.
+/// The cases of a folder of recordings.
 fn recordings(dir: &Path) -> Vec<Case> {
-    let read = |file: &str| {
-        let path = dir.join(file);
-        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-    };
-    let list = trace::parse_suite(&read("suite.csv")).expect("a valid suite.csv");
-    let cases = |recording: trace::Recording| {
-        let cases = recording.cases(&read(&recording.file));
-        cases.unwrap_or_else(|error| panic!("{}: {error}", recording.file))
-    };
-    list.into_iter().flat_map(cases).collect()
+    let mut files = BTreeMap::new();
+    collect(dir, "", &mut files);
+    trace::folder(&files).unwrap_or_else(|(file, error)| panic!("{file}: {error}"))
+}
+
+fn collect(dir: &Path, prefix: &str, files: &mut BTreeMap<String, String>) {
+    for entry in std::fs::read_dir(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display())) {
+        let path = entry.expect("a readable folder").path();
+        let name = format!("{prefix}{}", path.file_name().expect("entries have names").to_string_lossy());
+        if path.is_dir() {
+            collect(&path, &format!("{name}/"), files);
+        } else if let Ok(text) = std::fs::read_to_string(&path) {
+            files.insert(name, text);
+        }
+    }
 }

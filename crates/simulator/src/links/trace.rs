@@ -1,6 +1,7 @@
 //! Recorded links as cases: which files a folder's `suite.csv` names, how their formats are read, and the cases that
 //! come out of them. Text goes in; opening files is the caller's.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::capacity::{Capacity, Opportunities, Schedule};
@@ -122,6 +123,27 @@ fn parse_queue(text: &str) -> Option<Waiting> {
         return Some(Waiting::Time(millis.parse::<u64>().ok()?.checked_mul(MILLI)?));
     }
     Some(Waiting::Time(text.strip_suffix('s')?.parse::<u64>().ok()?.checked_mul(SECOND)?))
+}
+
+/// The cases of a folder, given as paths below it (with `/` between their parts) and contents. If one of them is
+/// `suite.csv`, its rows are the cases; otherwise every file that looks like a recording is one.
+///
+/// # Errors
+/// The file that cannot be used, and why.
+pub fn folder(files: &BTreeMap<String, String>) -> Result<Vec<Case>, (String, TraceError)> {
+    const LIST: &str = "suite.csv";
+    let named = |name: &str, error| (name.to_owned(), error);
+    let recordings = match files.get(LIST) {
+        Some(list) => parse_suite(list).map_err(|error| named(LIST, error))?,
+        None => files.iter().filter_map(|(path, text)| Recording::of_file(path, text)).collect(),
+    };
+    let mut cases = Vec::new();
+    for recording in &recordings {
+        let missing = TraceError { line: 0, what: "no such file" };
+        let text = files.get(&recording.file).ok_or((recording.file.clone(), missing))?;
+        cases.extend(recording.cases(text).map_err(|error| named(&recording.file, error))?);
+    }
+    Ok(cases)
 }
 
 impl Recording {
@@ -311,6 +333,21 @@ mod tests {
             let result = recording(format, 1, Waiting::Time(SECOND)).cases(text);
             assert!(result.is_err(), "{format:?} {text:?} gave {result:?}");
         }
+    }
+
+    #[test]
+    fn a_folder_is_its_list_or_its_files() {
+        let names = |files: &[(&str, &str)]| {
+            let files = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
+            folder(&files).map(|cases| cases.iter().map(|case| case.name.clone()).collect::<Vec<_>>())
+        };
+        let list = "case,file,format,divisor,duration_s,queue\ntr:n3g-b,a/x.up,mahimahi,1,9,1s\n";
+        let files = [("a/x.up", "1\n5\n"), ("a/y.csv", "duration_ms,kbps\n9,9\n"), ("README.md", "words")];
+        assert_eq!(names(&files).unwrap(), ["tr:a/x.up", "tr:a/y.csv"]);
+        let listed = [&files[..], &[("suite.csv", list)]].concat();
+        assert_eq!(names(&listed).unwrap(), ["tr:n3g-b", "S:tr:n3g-b"], "the published table has both");
+        let broken = [("suite.csv", list)];
+        assert_eq!(names(&broken).unwrap_err().0, "a/x.up");
     }
 
     #[test]

@@ -13,7 +13,7 @@ const WIDTH: f64 = 480.0;
 const RATE_HEIGHT: f64 = 120.0;
 const QUEUE_HEIGHT: f64 = 60.0;
 const GAP: f64 = 14.0;
-const MARGIN: f64 = 34.0;
+const MARGIN: f64 = 44.0;
 
 /// The course of one run. Rates in kbit/s, the queue in milliseconds.
 #[derive(Clone, Debug, Default, PartialEq)]
