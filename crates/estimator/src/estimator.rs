@@ -588,6 +588,7 @@ impl Estimator {
             (self.base_seen, self.refresh_until) = (now, None);
         } else if now - self.base_seen > REFRESH_EACH
             && self.refresh_until.is_none()
+            && !signals.limited
             && matches!(self.rate.state(), State::Increase | State::Hold)
         {
             self.refresh_until = Some(now + self.rtt.smoothed() * REFRESH_RTTS);

@@ -20,6 +20,8 @@ const LENGTH: Duration = Duration::from_millis(100);
 const LENGTH_FIRST: Duration = Duration::from_millis(80);
 const LENGTH_FOLLOW: Duration = Duration::from_millis(60);
 const LENGTH_DOUBTFUL: Duration = Duration::from_millis(40);
+/// Of a short probe's rate, so much is sure.
+const SHORT_CERTAINTY: f64 = 0.87;
 /// Wait after an answer: yes, no, and how often the latter doubles.
 const AFTER_SUCCESS: Duration = Duration::from_millis(150);
 const AFTER_FAILURE: Duration = Duration::from_millis(1_500);
@@ -255,7 +257,16 @@ impl Prober {
         };
         let slot = self.clusters.iter_mut().find(|slot| slot.as_ref().is_some_and(complete))?;
         let cluster = slot.take()?;
-        let answer = cluster.answer(queue);
+        let mut answer = cluster.answer(queue);
+        if let Some(answer) = answer.as_mut()
+            && cluster.probe.duration == LENGTH_DOUBTFUL
+        {
+            // So short a probe tells a wall from an open road, not how wide the road is: a yes is asked about at length.
+            answer.rate *= SHORT_CERTAINTY;
+            if !answer.limited {
+                self.denied = None;
+            }
+        }
         match answer {
             Some(answer) if !answer.limited => {
                 self.granted = Some(Grant { at: now, rate: answer.sent_rate, before: self.doubt.take() });
