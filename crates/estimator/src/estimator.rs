@@ -73,6 +73,8 @@ const REPORTS_PER_SECOND: u32 = 200;
 const PIECE: usize = 256;
 /// An unheard packet leaves the count in flight after twice the longest round trip and this.
 const FORGET: Duration = Duration::from_secs(1);
+/// Arrivals at so many times the target are what a stall held back.
+const RELEASED: f64 = 1.3;
 /// Lost reports widen the window by the wait they made, up to this; it is forgotten by so much with each report.
 const REPORT_GAP_MAX: Duration = Duration::from_millis(500);
 const REPORT_GAP_DECAY: f64 = 0.99;
@@ -474,7 +476,13 @@ impl Estimator {
     /// What was seen of the queue is of packets that arrived; what stands in it now is in flight. After a stall of the
     /// radio everything arrives at once and late, and nothing stands any more.
     fn present_queue(&self, seen: f64) -> f64 {
-        let rate = self.acked.recent(150_000).unwrap_or(0.0).max(self.rate.target()).max(1.0);
+        let target = self.rate.target();
+        let rate = self.acked.recent(150_000).unwrap_or(0.0).max(target).max(1.0);
+        let held = self.held_at.is_some_and(|at| self.now - at < self.rtt.smoothed());
+        if held && rate < RELEASED * target {
+            // Little is in flight because the window held it back: what stands there may be others'.
+            return seen;
+        }
         seen.min(self.history.in_flight().as_bytes() as f64 * 8_000.0 / rate)
     }
 
