@@ -91,6 +91,8 @@ impl DrainWatch {
         } else {
             (Self::TIME, Self::LEAST_EXPECTED)
         };
+        // The longer the supposed distance, the longer it must lie still: a buffer that TCP fills grows slowly.
+        let time = time + Duration::from_millis((10.0 * (self.queue - Self::OTHER.0)).clamp(0.0, 2_000.0) as u64);
         if self.expected < self.queue.max(least).min(400.0)
             || input.now - self.since < time
             || self.reports < Self::REPORTS
@@ -100,8 +102,7 @@ impl DrainWatch {
         let fell = self.queue - input.queue;
         let answered = fell >= Self::ANSWERED * self.expected.min(self.queue);
         let through = input.acked > 0.85 * input.sent;
-        let start = self.since.max(input.now.saturating_sub(Duration::from_millis(1_500)));
-        let settled = start + time / 4;
+        let settled = self.since + time / 4;
         let unanswered = self.unanswered;
         *self = Self::new(input.now, input.queue, after_gap);
         if answered || !through {
