@@ -12,7 +12,7 @@ use crate::explain::explain;
 use crate::ladder::{self, Ceiling, Rung};
 use crate::spend::{Account, Purse, cheapest, spend};
 use crate::utility::{loyalty, utility};
-use crate::{Budget, Choice, DeviceProfile, Reason, Stability, Subscription};
+use crate::{Budget, Choice, DeviceProfile, Stability, Subscription};
 
 /// How long a new subscription stays at its cheapest point while there is no estimate at all: long enough for a first one
 /// to come, short enough for receivers that never send feedback.
@@ -62,6 +62,8 @@ pub(crate) struct Case {
     pub(crate) startup: bool,
     /// The worth of the former target, when it is known.
     held_utility: Option<f64>,
+    /// What it did before; after spending, what the next decision must know.
+    pub(crate) stability: Stability,
 }
 
 /// Decides.
@@ -85,10 +87,16 @@ pub fn allocate(input: &Input<'_>) -> Decision {
         case.account = account;
     }
 
-    let (mut choices, probe) = explain(input, &cases, &rungs, &purse);
-    for ((choice, case), subscription) in choices.iter_mut().zip(&cases).zip(&input.subscriptions) {
-        choice.stability = remember(input.now, subscription, case, &rungs, choice.reason);
+    for (case, subscription) in cases.iter_mut().zip(&input.subscriptions) {
+        case.stability = remember(input.now, subscription, case, &rungs);
+        // A fall of this very decision makes better rungs wait as well.
+        case.blocked = case.blocked.or_else(|| {
+            let better =
+                case.account.at.map_or(!case.account.rungs.is_empty(), |at| at + 1 < case.account.rungs.end);
+            case.stability.blocked_until(input.now).filter(|_| better)
+        });
     }
+    let (choices, probe) = explain(input, &cases, &rungs, &purse);
     Decision {
         choices,
         spent: Bitrate::from_bps(purse.bits),
@@ -138,6 +146,7 @@ fn open(input: &Input<'_>, subscription: &Subscription<'_>, rungs: &mut Vec<Rung
         blocked: if startup { Some(startup_until) } else { stability.blocked_until(input.now) },
         startup,
         held_utility,
+        stability,
     }
 }
 
@@ -163,29 +172,26 @@ fn restrict(case: &mut Case, rungs: &[Rung], purse: &Purse) {
 }
 
 /// What the next decision must know about this one.
-fn remember(
-    now: Timestamp,
-    subscription: &Subscription<'_>,
-    case: &Case,
-    rungs: &[Rung],
-    reason: Reason,
-) -> Stability {
-    let mut stability = subscription.stability;
+fn remember(now: Timestamp, subscription: &Subscription<'_>, case: &Case, rungs: &[Rung]) -> Stability {
+    let account = &case.account;
+    let mut stability = case.stability;
     stability.started.get_or_insert(now);
-    let chosen = case.account.at.map(|at| rungs[at]);
-    let was_paused = case.account.held_bits == Some(0) && subscription.target.is_none();
-    let still_there = rungs[case.account.rungs.clone()].iter().any(|r| Some(r.point) == subscription.target);
+    let chosen = account.at.map(|at| rungs[at]);
+    let was_paused = account.held_bits == Some(0) && subscription.target.is_none();
+    let mine = &rungs[account.rungs.clone()];
+    let still_there = mine.iter().any(|rung| Some(rung.point) == subscription.target);
     match (case.held_utility, chosen) {
         (Some(held), Some(rung)) if rung.utility > held => stability.after_upgrade(now),
         (Some(held), Some(rung)) if rung.utility < held && still_there => stability.after_downgrade(now),
-        (Some(_), None) if still_there && reason != Reason::DeviceStreamCount => {
-            stability.after_downgrade(now)
-        }
+        (Some(_), None) if still_there && !account.no_stream => stability.after_downgrade(now),
         (None, Some(_)) if was_paused => stability.after_upgrade(now),
         // A new one that a budget does not even start is paused by it.
-        (None, None) if reason.is_budget() && stability.downgraded.is_none() => {
+        (None, None) if !mine.is_empty() && !account.no_stream && stability.downgraded.is_none() => {
             stability.after_downgrade(now)
         }
         _ => stability.forgiven(now),
     }
 }
+
+#[cfg(test)]
+mod tests;

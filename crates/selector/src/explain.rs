@@ -5,11 +5,11 @@
 use crate::allocate::{Case, Input};
 use crate::ladder::Rung;
 use crate::spend::{Purse, cheapest, worth};
-use crate::{Choice, Missing, NextStep, Reason, Role, Stability};
+use crate::{Choice, DeviceProfile, Missing, NextStep, Reason, Role};
 
 use units::Bitrate;
 
-/// The choices, stability still unset, and the bit budget to probe for.
+/// The choices, and the bit budget to probe for.
 pub(crate) fn explain(
     input: &Input<'_>,
     cases: &[Case],
@@ -25,7 +25,7 @@ pub(crate) fn explain(
             let account = &case.account;
             let (mut reason, mut next) = match step(case, rungs, purse) {
                 Some(to) => {
-                    let verdict = judge(case, &rungs[to], rungs, purse, &luxury);
+                    let verdict = judge(&input.device, case, &rungs[to], rungs, purse, &luxury);
                     if let Some(bits) = verdict.probe {
                         let from = account.at.unwrap_or(to);
                         let gain = if from == to { f64::MAX } else { worth(rungs, account, purse, from, to) };
@@ -45,7 +45,7 @@ pub(crate) fn explain(
                 reason = Reason::WaitingForKeyframe;
                 next = Some(NextStep { point: target, missing: Missing::default() });
             }
-            Choice { point, reason, next, stability: Stability::default() }
+            Choice { point, reason, next, stability: case.stability }
         })
         .collect();
     (choices, best.map(|(_, bits)| bits))
@@ -81,7 +81,15 @@ struct Verdict {
 }
 
 /// What stands between a subscription and a rung.
-fn judge(case: &Case, to: &Rung, rungs: &[Rung], purse: &Purse, luxury: &Luxury) -> Verdict {
+fn judge(
+    device: &DeviceProfile,
+    case: &Case,
+    to: &Rung,
+    rungs: &[Rung],
+    purse: &Purse,
+    luxury: &Luxury,
+) -> Verdict {
+    let DeviceProfile { care, max_streams, .. } = *device;
     let account = &case.account;
     let (bits, pixels) = account.at.map_or((0, 0), |at| (rungs[at].bits, rungs[at].pixels));
     let needs = |spent: u64, less: u64, more: u64| (spent - less).saturating_add(more);
@@ -99,7 +107,11 @@ fn judge(case: &Case, to: &Rung, rungs: &[Rung], purse: &Purse, luxury: &Luxury)
     let reason = if case.startup {
         Reason::Startup
     } else if account.no_stream {
-        Reason::DeviceStreamCount
+        if care.max_streams.is_some_and(|most| most < max_streams) {
+            Reason::Power
+        } else {
+            Reason::DeviceStreamCount
+        }
     } else if missing_bits == 0 && missing_pixels == 0 {
         Reason::Dwell
     } else if !bits_bind {
@@ -116,8 +128,11 @@ fn judge(case: &Case, to: &Rung, rungs: &[Rung], purse: &Purse, luxury: &Luxury)
         bitrate: (missing_bits > 0).then(|| Bitrate::from_bps(missing_bits)),
         pixel_rate: (missing_pixels > 0).then_some(missing_pixels),
     };
-    let lacks_bits_alone = missing_bits > 0 && missing_pixels == 0 && !account.no_stream;
-    Verdict { reason, missing, probe: lacks_bits_alone.then_some(bits_needed) }
+    // A probe helps where more bits are all it takes. A step that waits is not helped, and right after a fall a probe harms.
+    let probe = matches!(reason, Reason::Bandwidth | Reason::Priority)
+        && missing_pixels == 0
+        && case.blocked.is_none();
+    Verdict { reason, missing, probe: probe.then_some(bits_needed) }
 }
 
 /// What every role has of the link beyond its cheapest points, in bit/s.

@@ -158,8 +158,9 @@ impl<'a> Limits<'a> {
         let points = &self.subscription.points;
         let top = rungs.last().map_or((0, 0), |rung| stature(&points[rung.point]));
         let above = points.iter().enumerate().filter(|(_, point)| self.sized(point) && stature(point) > top);
-        // A point that is off and limited as well is named by its limit: sending it would change nothing.
-        let next = above.min_by_key(|(_, point)| stature(point));
+        // The next size, at the frame rate that comes closest to this one. A point that is off and limited as well is
+        // named by its limit: sending it would change nothing.
+        let next = above.min_by_key(|(_, point)| (point.pixels(), point.fps.abs_diff(top.1), point.fps));
         match next.map(|(index, point)| (index, self.limited_by(point).unwrap_or(Reason::PublisherOff))) {
             // Nothing is missing at a tile that is filled.
             Some((_, Reason::Viewport)) => Ceiling { reason: Reason::Viewport, point: None },
@@ -184,3 +185,6 @@ fn fills(viewport: Viewport, point: &OperatingPoint) -> bool {
         Viewport::Unknown | Viewport::Hidden => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,6 +39,8 @@ mod reason;
 mod spend;
 mod stability;
 mod subscription;
+#[cfg(test)]
+mod testing;
 mod utility;
 
 pub use allocate::{Decision, Input, allocate};

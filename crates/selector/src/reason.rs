@@ -61,6 +61,7 @@ impl Reason {
     ];
 
     /// Whether a budget that may grow again stands in the way.
+    #[cfg(test)]
     pub(crate) const fn is_budget(self) -> bool {
         matches!(self, Self::Bandwidth | Self::Priority | Self::DeviceDecodeBudget)
     }
