@@ -85,6 +85,11 @@ impl DrainWatch {
             return None;
         }
         let after_gap = self.after_gap;
+        if input.queue < 0.5 * self.queue {
+            // It answers; whether what is left does is a new question.
+            *self = Self::new(input.now, input.queue, after_gap);
+            return None;
+        }
         self.reports += 1;
         let (time, least) = if after_gap {
             (Self::TIME_AFTER_GAP, Self::LEAST_EXPECTED_AFTER_GAP)
@@ -92,7 +97,8 @@ impl DrainWatch {
             (Self::TIME, Self::LEAST_EXPECTED)
         };
         // The longer the supposed distance, the longer it must lie still: a buffer that TCP fills grows slowly.
-        let time = time + Duration::from_millis((10.0 * (self.queue - Self::OTHER.0)).clamp(0.0, 2_000.0) as u64);
+        let time =
+            time + Duration::from_millis((10.0 * (self.queue - Self::OTHER.0)).clamp(0.0, 2_000.0) as u64);
         if self.expected < self.queue.max(least).min(400.0)
             || input.now - self.since < time
             || self.reports < Self::REPORTS

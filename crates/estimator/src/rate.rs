@@ -36,6 +36,12 @@ const BAND: (f64, f64, f64) = (0.85, 1.03, 1.3);
 const CALM: (f64, f64) = (0.3, 3.0);
 /// An empty queue in the band for this long, s, raises doubts about the ceiling: the step grows with the square.
 const DOUBT_AFTER: f64 = 2.0;
+/// Two capacities agree within this (a logarithm); the gain with which agreement is learnt.
+const AGREES: f64 = 0.07;
+const STEADY_GAIN: f64 = 0.3;
+/// Where capacities agree, the way back ends higher and the climb is slower: there is less to find out.
+const STEADY_BACK: (f64, f64) = (0.93, 0.03);
+const STEADY_SLOWER: f64 = 0.6;
 /// A climb never goes beyond this much of what arrives.
 const ACKED_LIMIT: (f64, f64) = (1.5, 20_000.0);
 /// The hold after a cut: until its effect was reported, and this long, so that a short round trip is no disadvantage.
@@ -50,6 +56,8 @@ const FELL: f64 = 0.72;
 const FELL_WITHIN: Duration = Duration::from_millis(800);
 /// Then the queue is ours: sharing is out of the question for so long.
 const BARRED: Duration = Duration::from_secs(12);
+/// A queue that stops the climb for so long is congestion whatever the threshold.
+const STANDS: Duration = Duration::from_millis(2_000);
 /// A queue over its threshold for so long is congestion also for a sender that holds back, if its packets get through.
 const PATIENCE: Duration = Duration::from_millis(250);
 
@@ -125,9 +133,13 @@ pub(crate) struct Rate {
     /// Capacity when congestion was last seen.
     ceiling: Option<f64>,
     capacity: Option<Capacity>,
+    /// How far the last capacities agreed, 0 to 1.
+    steady: f64,
     hold: Option<Hold>,
     congested_at: Option<Timestamp>,
     over_since: Option<Timestamp>,
+    /// Since when the queue has been over the gate without a break.
+    stands_since: Option<Timestamp>,
     barred_until: Timestamp,
     /// Time in the band with an empty queue, s.
     empty_for: f64,
@@ -145,9 +157,11 @@ impl Rate {
             phase: Phase::Climb,
             ceiling: None,
             capacity: None,
+            steady: 0.0,
             hold: None,
             congested_at: None,
             over_since: None,
+            stands_since: None,
             barred_until: Timestamp::ZERO,
             empty_for: 0.0,
             climbing: false,
@@ -252,6 +266,11 @@ impl Rate {
 
     /// How long the queue has been over its threshold, and whether it came because capacity fell under us.
     fn watch_threshold(&mut self, s: &Signals) {
+        if s.queue < s.gate || !matches!(self.phase, Phase::Climb) {
+            self.stands_since = None;
+        } else if self.stands_since.is_none() {
+            self.stands_since = Some(s.now);
+        }
         if s.queue <= s.threshold {
             self.over_since = None;
             return;
@@ -275,6 +294,10 @@ impl Rate {
             let patient = s.limited && through && s.queue < 3.0 * s.threshold;
             return !patient || self.over_since.is_some_and(|since| s.now - since > PATIENCE);
         }
+        if self.stands_since.is_some_and(|since| s.now - since > STANDS) {
+            // Under the threshold, but it stops the climb and does not go away: empty it, or learn that it is distance.
+            return true;
+        }
         s.usage == Usage::Over && s.queue > OVERUSE_QUEUE.max(s.gate) && !s.limited
     }
 
@@ -282,6 +305,8 @@ impl Rate {
         let long = s.effective(s.acked[1]).unwrap_or(self.target);
         let short = s.effective(s.acked[0]).unwrap_or(long);
         let capacity = long.max(short.min(1.1 * self.target)).max(self.bounds.0);
+        let agrees = self.ceiling.is_some_and(|ceiling| (capacity / ceiling).ln().abs() < AGREES);
+        self.steady += STEADY_GAIN * (if agrees { 1.0 } else { 0.0 } - self.steady);
         self.ceiling = Some(match self.ceiling {
             Some(ceiling) if capacity > 0.3 * ceiling => 0.6 * ceiling.min(3.0 * capacity) + 0.4 * capacity,
             _ => capacity,
@@ -355,7 +380,8 @@ impl Rate {
     /// The queue is empty: it told what the capacity is, so go back there at once.
     fn leave_drain(&mut self, s: &Signals, drain: &Drain) {
         let arriving = s.effective(s.acked[1]).unwrap_or(0.0);
-        let back = (0.93 * drain.capacity).min(arriving.max(0.8 * drain.capacity));
+        let back = (STEADY_BACK.0 + STEADY_BACK.1 * self.steady) * drain.capacity;
+        let back = back.min(arriving.max(0.8 * drain.capacity));
         self.phase = Phase::Climb;
         self.set(self.target.max(back), Reason::Drained);
     }
@@ -396,7 +422,8 @@ impl Rate {
         self.empty_for = if in_band && s.queue < 0.5 * s.gate { self.empty_for + s.dt } else { 0.0 };
         let step = if in_band {
             let doubt = 1.0 + (self.empty_for - DOUBT_AFTER).max(0.0).powi(2);
-            ((ADDITIVE.0 + ADDITIVE.1 * self.target) * doubt).min((free * self.target).max(ADDITIVE.0))
+            ((ADDITIVE.0 + ADDITIVE.1 * self.target) * (1.0 - STEADY_SLOWER * self.steady) * doubt)
+                .min((free * self.target).max(ADDITIVE.0))
         } else if (BAND.1..BAND.2).contains(&at) {
             let part = (at - BAND.1) / (BAND.2 - BAND.1);
             (0.05 + (free - 0.05) * part) * self.target
