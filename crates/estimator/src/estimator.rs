@@ -607,7 +607,7 @@ impl Estimator {
         while let Some(answer) = self.prober.answer(now, self.rtt.smoothed(), self.queue.current()) {
             let target = self.rate.target();
             if answer.limited {
-                self.rate.set_ceiling(now, answer.rate / 0.94);
+                self.rate.set_ceiling(now, answer.capacity());
             }
             let state = self.rate.state();
             if answer.rate > target && !matches!(state, State::Drain | State::Competing) {
