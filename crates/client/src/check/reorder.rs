@@ -16,6 +16,8 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 const KEYFRAME_PATIENCE: Duration = Duration::from_millis(50);
 /// Packets held behind a hole. More than this is a second of 10 Mbit/s.
 const MAX_WAITING: usize = 1024;
+/// Numbers that are remembered as given up, to tell late packets from duplicates.
+const MAX_GIVEN_UP: usize = 128;
 
 /// A packet of one stream, retransmissions restored to what they repeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +65,7 @@ pub(super) struct Reorder {
     waiting: BTreeMap<u64, (ReceivedPacket, Option<FrameInfo>)>,
     /// Since when `next` is missing.
     hole_since: Option<Timestamp>,
-    /// Numbers that were given up and may still come; bounded by [`MAX_WAITING`].
+    /// Numbers that were given up and may still come: the last [`MAX_GIVEN_UP`].
     given_up: BTreeSet<u64>,
 }
 
@@ -122,10 +124,10 @@ impl Reorder {
         let behind = self.waiting.split_off(&resume);
         let passed = std::mem::replace(&mut self.waiting, behind);
         let missing = resume - next - passed.len() as u64;
-        let remembered = next.max(resume.saturating_sub(MAX_WAITING as u64))..resume;
+        let remembered = next.max(resume.saturating_sub(MAX_GIVEN_UP as u64))..resume;
         for number in remembered.filter(|number| !passed.contains_key(number)) {
             self.given_up.insert(number);
-            if self.given_up.len() > MAX_WAITING {
+            if self.given_up.len() > MAX_GIVEN_UP {
                 self.given_up.pop_first();
             }
         }

@@ -103,7 +103,8 @@ pub struct Camera {
     source: u32,
     /// Frames made, over all encodings.
     number: u32,
-    ticks: u64,
+    /// When the first frame was captured.
+    started: Option<Timestamp>,
     keyframe_wanted: bool,
     last_keyframe: Option<Timestamp>,
     rng: ChaCha8Rng,
@@ -152,7 +153,7 @@ impl Camera {
             encodings,
             source,
             number: 0,
-            ticks: 0,
+            started: None,
             keyframe_wanted: false,
             last_keyframe: None,
             rng,
@@ -202,8 +203,9 @@ impl Camera {
                 encoding.keyframe_due = true;
             }
         }
-        let elapsed = (self.ticks * 90_000 / u64::from(self.config.fps)) as u32;
-        self.ticks += 1;
+        let elapsed = now.since(*self.started.get_or_insert(now)).as_micros();
+        // 90 kHz, wrapped to 32 bits.
+        let elapsed = (elapsed * 9 / 100) as u32;
         let mut frames = Vec::new();
         for index in 0..self.encodings.len() {
             if self.encodings[index].active {

@@ -1,0 +1,419 @@
+//! The task of one participant: signalling, media connection and time, in one loop.
+//!
+//! Owns the order of things: what is offered and when, what a message changes, what is sent back, and how a lost
+//! signalling connection is made anew.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use packet::MediaKind;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
+use signalling::{ClientMessage, Demand, Joined, Offer, Report, ServerMessage};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use units::Bitrate;
+use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
+use webrtc::peer_connection::RTCPeerConnectionState;
+
+use super::publish::{spawn_camera, spawn_microphone};
+use super::{Command, Event, PATIENCE, Shared, enter};
+use crate::clock::Clock;
+use crate::error::JoinError;
+use crate::link::Link;
+use crate::options::Options;
+use crate::peer::{AudioSender, Peer, PeerEvent, VideoSender};
+use crate::sdp;
+use crate::signal::Signal;
+
+/// How often missing packets are given up and keyframes asked for.
+const TICK: Duration = Duration::from_millis(50);
+/// How often the server is told how decoding goes.
+const REPORT_INTERVAL: Duration = Duration::from_secs(2);
+/// The first wait before connecting again; doubled each time.
+const FIRST_RETRY: Duration = Duration::from_millis(250);
+
+/// What a session starts with.
+pub(super) struct Start {
+    pub(super) url: String,
+    pub(super) options: Options,
+    pub(super) clock: Clock,
+    pub(super) shared: Arc<Shared>,
+    pub(super) signal: Signal,
+    pub(super) joined: Joined,
+    pub(super) commands: mpsc::UnboundedReceiver<Command>,
+    pub(super) events: mpsc::Sender<Event>,
+}
+
+/// See the module.
+pub(super) struct Session {
+    start: Start,
+    peer: Peer,
+    peer_events: mpsc::UnboundedReceiver<PeerEvent>,
+    camera: Option<VideoSender>,
+    microphone: Option<AudioSender>,
+    /// The path through which media goes. It ends with the session.
+    link: Option<Link>,
+    /// By MID, for asking for keyframes.
+    tracks: BTreeMap<String, (u32, Arc<dyn TrackRemote>)>,
+    /// Everybody who waits for the answer to the last offer.
+    waiting: Vec<oneshot::Sender<()>>,
+    /// An offer is out.
+    offering: bool,
+    /// Slots to offer when the answer is in.
+    slots_to_add: usize,
+    tasks: JoinSet<()>,
+    last_report: Instant,
+    rng: ChaCha8Rng,
+}
+
+/// Why the loop ended.
+enum End {
+    /// Asked for, here or by the server.
+    Over,
+    /// The signalling connection was lost.
+    Lost,
+}
+
+impl Session {
+    /// Makes the media connection, offers it, and applies the answer.
+    pub(super) async fn start(start: Start) -> Result<Self, JoinError> {
+        let (told, peer_events) = mpsc::unbounded_channel();
+        let options = &start.options;
+        let mut peer = Peer::new(start.signal.local(), told).await?;
+        // The first section carries the transport for the life of the connection, so it is one that nobody removes.
+        peer.add_slots(RtpCodecKind::Audio, 1).await?;
+        let camera = match &options.camera {
+            Some(config) => {
+                let rids: Vec<String> =
+                    config.encodings.iter().map(|encoding| encoding.rid.clone()).collect();
+                Some(peer.add_video(&rids, options.seed).await?)
+            }
+            None => None,
+        };
+        let microphone =
+            if options.microphone { Some(peer.add_audio(options.seed.wrapping_add(1)).await?) } else { None };
+        peer.add_slots(RtpCodecKind::Audio, options.audio_slots.saturating_sub(1)).await?;
+        peer.add_slots(RtpCodecKind::Video, options.video_slots).await?;
+
+        let rng = ChaCha8Rng::seed_from_u64(options.seed);
+        let mut session = Self {
+            start,
+            peer,
+            peer_events,
+            camera,
+            microphone,
+            link: None,
+            tracks: BTreeMap::new(),
+            waiting: Vec::new(),
+            offering: false,
+            slots_to_add: 0,
+            tasks: JoinSet::new(),
+            last_report: Instant::now(),
+            rng,
+        };
+        session.negotiate().await?;
+        Ok(session)
+    }
+
+    /// The first offer and its answer.
+    async fn negotiate(&mut self) -> Result<(), JoinError> {
+        let sdp = self.peer.offer().await?;
+        self.start.signal.send(&ClientMessage::Offer(Offer { sdp })).await?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let received = tokio::time::timeout_at(deadline, self.start.signal.receive()).await;
+            match received.ok().flatten() {
+                Some(ServerMessage::Answer(answer)) => return self.apply_answer(answer.sdp).await,
+                Some(ServerMessage::Error(error)) => return Err(JoinError::Refused(error)),
+                Some(message) => self.handle_message(message),
+                None => return Err(JoinError::NoAnswer),
+            }
+        }
+    }
+
+    async fn apply_answer(&mut self, answer: String) -> Result<(), JoinError> {
+        let sections = sdp::sections_by_ssrc(&answer);
+        let answer = match self.start.options.link {
+            Some((up, down)) => {
+                let near = self.near_end(&answer, up, down).await?;
+                near.map_or(answer.clone(), |near| sdp::replace_candidates(&answer, near))
+            }
+            None => answer,
+        };
+        // Slots are known before media can arrive in them.
+        let slots = self.peer.slots().await?;
+        let kind = |kind| if kind == RtpCodecKind::Audio { MediaKind::Audio } else { MediaKind::Video };
+        let slots = slots.into_iter().map(|(mid, codec_kind)| (mid, kind(codec_kind))).collect();
+        self.start.shared.receiver().set_slots(slots, sections);
+        self.peer.apply_answer(answer).await?;
+        for done in self.waiting.drain(..) {
+            // Whoever asked may have stopped waiting.
+            let _ = done.send(());
+        }
+        Ok(())
+    }
+
+    /// The near end of the path to the server, which is made on the first answer.
+    async fn near_end(
+        &mut self,
+        answer: &str,
+        up: crate::link::LinkConfig,
+        down: crate::link::LinkConfig,
+    ) -> Result<Option<std::net::SocketAddr>, JoinError> {
+        if self.link.is_none()
+            && let Some(server) = sdp::first_candidate(answer)
+        {
+            let local = self.start.signal.local();
+            let link = Link::start(local, server, up, down, self.start.options.seed).await;
+            self.link = Some(link.map_err(JoinError::Link)?);
+        }
+        Ok(self.link.as_ref().map(Link::near))
+    }
+
+    /// Runs until it is over.
+    pub(super) async fn run(mut self) {
+        loop {
+            match self.serve().await {
+                End::Over => break,
+                End::Lost if self.resume().await => self.tell(Event::Resumed),
+                End::Lost => break,
+            }
+        }
+        self.peer.close().await;
+        self.tasks.shutdown().await;
+        self.start.signal.close().await;
+        // Nobody may be listening, and that is what ends a participant, too.
+        let _ = self.start.events.try_send(Event::Closed);
+    }
+
+    async fn serve(&mut self) -> End {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                message = self.start.signal.receive() => match message {
+                    Some(message) if self.ends(&message) => return End::Over,
+                    Some(ServerMessage::Answer(answer)) => self.handle_answer(answer.sdp).await,
+                    Some(message) => self.handle_message(message),
+                    None => return End::Lost,
+                },
+                command = self.start.commands.recv() => match command {
+                    Some(Command::Send(message)) => {
+                        if self.start.signal.send(&message).await.is_err() {
+                            return End::Lost;
+                        }
+                    }
+                    Some(Command::AddVideoSlots(count, done)) => {
+                        self.slots_to_add += count;
+                        self.waiting.push(done);
+                    }
+                    // Leaving is a courtesy: the server notices a closed connection as well.
+                    Some(Command::Leave) | None => {
+                        let _ = self.start.signal.send(&ClientMessage::Leave).await;
+                        return End::Over;
+                    }
+                },
+                Some(event) = self.peer_events.recv() => {
+                    if self.handle_peer_event(event) {
+                        return End::Over;
+                    }
+                }
+                _ = ticks.tick() => {
+                    if self.handle_tick().await.is_err() {
+                        return End::Lost;
+                    }
+                }
+            }
+            if self.slots_to_add > 0 && !self.offering && self.offer_slots().await.is_err() {
+                return End::Lost;
+            }
+        }
+    }
+
+    fn ends(&self, message: &ServerMessage) -> bool {
+        match message {
+            ServerMessage::Error(error) if error.fatal => {
+                self.tell(Event::Error(error.clone()));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    async fn offer_slots(&mut self) -> Result<(), JoinError> {
+        let count = std::mem::take(&mut self.slots_to_add);
+        self.peer.add_slots(RtpCodecKind::Video, count).await?;
+        let sdp = self.peer.offer().await?;
+        self.offering = true;
+        self.start.signal.send(&ClientMessage::Offer(Offer { sdp })).await?;
+        Ok(())
+    }
+
+    async fn handle_answer(&mut self, answer: String) {
+        self.offering = false;
+        if let Err(error) = self.apply_answer(answer).await {
+            tracing::warn!(%error, "an answer that cannot be applied");
+        }
+    }
+
+    fn handle_message(&mut self, message: ServerMessage) {
+        match message {
+            ServerMessage::Slots(slots) => {
+                let now = self.start.clock.now();
+                for state in &slots.slots {
+                    self.start.shared.receiver().handle_state(now, state.clone());
+                }
+                self.tell(Event::Slots(slots.slots));
+            }
+            ServerMessage::Demand(demand) => {
+                self.obey(&demand);
+                self.tell(Event::Demand(demand));
+            }
+            ServerMessage::Room(change) => self.tell(Event::Room(change)),
+            ServerMessage::Speakers(speakers) => self.tell(Event::Speakers(speakers.speakers)),
+            ServerMessage::Message(message) => self.tell(Event::Message(message)),
+            ServerMessage::Error(error) => {
+                if error.code == signalling::ErrorCode::OfferRejected {
+                    self.offering = false;
+                    self.waiting.clear();
+                }
+                self.tell(Event::Error(error));
+            }
+            // Another server is another participant's business: this one ends when the connection does.
+            ServerMessage::Joined(_) | ServerMessage::Answer(_) | ServerMessage::Moved(_) => {}
+        }
+    }
+
+    /// Switches encodings as the room wants them.
+    fn obey(&self, demand: &Demand) {
+        let Some(camera) = &self.start.shared.camera else { return };
+        let mut camera = camera.lock().expect("a camera does not panic");
+        for wanted in &demand.encodings {
+            let rid = wanted.rid.as_deref().unwrap_or_default();
+            if let Some(index) = camera.config().encodings.iter().position(|encoding| encoding.rid == rid) {
+                camera.set_demand(index, wanted.active, wanted.max_bitrate_bps.map(Bitrate::from_bps));
+            }
+        }
+    }
+
+    /// `true` when media has ended for good.
+    fn handle_peer_event(&mut self, event: PeerEvent) -> bool {
+        match event {
+            PeerEvent::State(RTCPeerConnectionState::Connected) => {
+                self.tell(Event::Connected);
+                let (clock, seed) = (self.start.clock, self.start.options.seed);
+                if let Some(sender) = self.camera.take() {
+                    spawn_camera(&mut self.tasks, &self.start.shared, clock, sender);
+                }
+                if let Some(sender) = self.microphone.take() {
+                    spawn_microphone(&mut self.tasks, seed, sender);
+                }
+                false
+            }
+            PeerEvent::State(RTCPeerConnectionState::Failed | RTCPeerConnectionState::Closed) => {
+                tracing::warn!(name = self.start.options.name, "the media path has failed");
+                true
+            }
+            PeerEvent::State(_) => false,
+            PeerEvent::Track(track) => {
+                self.follow(track);
+                false
+            }
+        }
+    }
+
+    /// Reads a track until it ends.
+    fn follow(&mut self, track: Arc<dyn TrackRemote>) {
+        let (shared, clock) = (self.start.shared.clone(), self.start.clock);
+        let reader = track.clone();
+        self.tasks.spawn(async move {
+            while let Some(event) = reader.poll().await {
+                let TrackRemoteEvent::OnRtpPacket(packet) = event else { continue };
+                let ssrc = packet.header.ssrc;
+                let ask = shared.receiver().handle_rtp(clock.now(), packet);
+                if ask {
+                    ask_for_keyframe(reader.as_ref(), ssrc).await;
+                }
+            }
+        });
+        let shared = self.start.shared.clone();
+        let found = futures_util::FutureExt::now_or_never(track.ssrcs()).unwrap_or_default();
+        for ssrc in found {
+            if let Some(mid) = shared.receiver().section(ssrc).cloned() {
+                self.tracks.insert(mid, (ssrc, track.clone()));
+            }
+        }
+    }
+
+    async fn handle_tick(&mut self) -> Result<(), JoinError> {
+        let now = self.start.clock.now();
+        let starving = self.start.shared.receiver().handle_timeout(now);
+        for mid in starving {
+            if let Some((ssrc, track)) = self.tracks.get(&mid) {
+                ask_for_keyframe(track.as_ref(), *ssrc).await;
+            }
+        }
+        if self.last_report.elapsed() >= REPORT_INTERVAL {
+            let interval_ms = self.last_report.elapsed().as_millis() as u32;
+            self.last_report = Instant::now();
+            let slots = self.start.shared.receiver().take_reports(now);
+            if !slots.is_empty() {
+                self.start.signal.send(&ClientMessage::Report(Report { interval_ms, slots })).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Connects again and takes this participant over, while the server keeps it.
+    async fn resume(&mut self) -> bool {
+        self.tell(Event::Reconnecting);
+        let kept = Duration::from_secs(u64::from(self.start.joined.limits.resume_seconds));
+        let deadline = Instant::now() + kept;
+        let mut wait = FIRST_RETRY;
+        while Instant::now() + wait < deadline {
+            // A random part, so that a crowd does not come back at once.
+            sleep(wait.mul_f64(self.rng.random_range(0.5..1.0))).await;
+            wait *= 2;
+            let (url, options) = (&self.start.url, &self.start.options);
+            let resume = Some(self.start.joined.resume.clone());
+            let attempt = async {
+                let mut signal = Signal::connect(url, options.trust).await?;
+                let joined = enter(&mut signal, options, resume).await?;
+                Ok::<_, JoinError>((signal, joined))
+            };
+            match timeout(PATIENCE, attempt).await {
+                Ok(Ok((signal, joined))) => {
+                    let resumed = joined.resumed;
+                    self.start.signal = signal;
+                    self.start.joined = joined;
+                    return resumed;
+                }
+                Ok(Err(JoinError::Refused(error))) if error.fatal => {
+                    self.tell(Event::Error(error));
+                    return false;
+                }
+                Ok(Err(error)) => tracing::debug!(%error, "connecting again"),
+                Err(_) => tracing::debug!("connecting again took too long"),
+            }
+        }
+        false
+    }
+
+    fn tell(&self, event: Event) {
+        // A participant whose events nobody reads goes on all the same.
+        let _ = self.start.events.try_send(event);
+    }
+}
+
+async fn ask_for_keyframe(track: &dyn TrackRemote, media_ssrc: u32) {
+    // RFC 4585 §6.3.1; a receiver without streams of its own has no SSRC to put in.
+    let request = PictureLossIndication { sender_ssrc: 1, media_ssrc };
+    if let Err(error) = track.write_rtcp(vec![Box::new(request)]).await {
+        tracing::debug!(%error, "asking for a keyframe");
+    }
+}
