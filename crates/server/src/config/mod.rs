@@ -1,0 +1,356 @@
+//! The configuration of a server: one typed value with defaults, read from a TOML file, the environment and flags.
+//!
+//! Owns the meaning and the bounds of every setting and the order in which sources win: flags over `TERRACE_*`
+//! variables over the file over the defaults. A key that is not known is an error, because a misspelt limit is a
+//! limit that is not there. Nothing here opens a socket or creates a file; `Config::check` judges the value alone.
+
+mod flags;
+mod text;
+
+pub use flags::Flags;
+pub(crate) use text::serde_as_text;
+pub use text::{Size, Span, UnitError};
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU16;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::origin::Origin;
+
+/// The port of the page, of signalling and of the first media socket.
+const DEFAULT_PORT: u16 = 8443;
+/// More workers than this are more likely a typing error than a machine.
+const MAX_WORKERS: u16 = 256;
+
+/// Everything an operator can decide.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Address of the page and of signalling (TCP) and of the first worker's media (UDP). Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Addresses that clients send media to. Empty: the address listened on, or those of all interfaces.
+    pub announce: Vec<IpAddr>,
+    /// Worker threads, each with a media port of its own, counted up from the port of `listen`. Absent: one per core.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workers: Option<NonZeroU16>,
+    /// Where the self-signed certificate is kept between runs. Absent: the user's data folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<PathBuf>,
+    /// Pages of other hosts that may open a signalling socket here.
+    pub allow_origins: Vec<Origin>,
+    /// What is logged, in the syntax of `tracing`: `info`, or `warn,sfu=debug`. Below `info` logs hold addresses and names.
+    pub log: String,
+    /// How the page is secured.
+    pub tls: Tls,
+    /// Bounds on what clients may ask for.
+    pub limits: Limits,
+    /// Media sockets.
+    pub media: Media,
+}
+
+/// How the page and signalling are secured. Without files a self-signed certificate is made and kept.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// PEM file with the certificate and its chain. Needs `key`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cert: Option<PathBuf>,
+    /// PEM file with the private key. Needs `cert`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
+    /// Host names to put into the self-signed certificate, besides `localhost` and the announced addresses.
+    pub names: Vec<String>,
+    /// Serve without TLS, for use behind a proxy that has it. Browsers give no camera to such a page, except on localhost.
+    pub plain_http: bool,
+}
+
+/// Bounds on what clients may ask for, so that none can take what belongs to the others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Open TCP connections in total.
+    pub connections: u32,
+    /// Open TCP connections of one address (of one /64 in version 6). Loopback is exempt: a proxy lives there.
+    pub connections_per_address: u32,
+    /// From the accepted connection to the end of the TLS handshake.
+    pub handshake: Span,
+    /// To send the head of a request, and to keep an idle connection open for the next one.
+    pub request: Span,
+    /// Life of a connection that never becomes a signalling socket: bounds slow readers of the page.
+    pub page: Span,
+    /// From the open socket to its `join` message.
+    pub join: Span,
+    /// Messages per second of one signalling socket, in the long run.
+    pub messages_per_second: u32,
+    /// Messages of one signalling socket at once, after a pause.
+    pub message_burst: u32,
+    /// Between pings that the server sends.
+    pub ping: Span,
+    /// A socket that sent nothing for so long, not even a pong, is gone.
+    pub silence: Span,
+    /// A socket that takes longer to accept one message is disconnected.
+    pub write: Span,
+    /// Messages that wait for one socket; one more disconnects it.
+    pub outbound_messages: usize,
+    /// Rooms of one worker.
+    pub rooms: usize,
+    /// Participants of one worker.
+    pub participants: usize,
+    /// Participants of one room.
+    pub participants_per_room: usize,
+    /// How long a participant is kept whose socket was lost while its media goes on.
+    pub resume: Span,
+    /// From the signal to stop until the process ends, whatever is still open.
+    pub shutdown: Span,
+}
+
+/// Media sockets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Media {
+    /// Kernel buffer asked for, each way, per worker. A keyframe to every receiver of a room must fit.
+    pub socket_buffer: Size,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), DEFAULT_PORT),
+            announce: Vec::new(),
+            workers: None,
+            data_dir: None,
+            allow_origins: Vec::new(),
+            log: "info".to_owned(),
+            tls: Tls::default(),
+            limits: Limits::default(),
+            media: Media::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 8_192,
+            connections_per_address: 256,
+            handshake: Span::secs(10),
+            request: Span::secs(20),
+            page: Span::secs(60),
+            join: Span::secs(10),
+            messages_per_second: 20,
+            message_burst: 100,
+            ping: Span::secs(15),
+            silence: Span::secs(40),
+            write: Span::secs(5),
+            outbound_messages: 256,
+            rooms: 10_000,
+            participants: 10_000,
+            participants_per_room: 200,
+            resume: Span::secs(60),
+            shutdown: Span::secs(3),
+        }
+    }
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        // 4 MiB hold 80 ms of 400 Mbit/s, about what one core forwards.
+        Self { socket_buffer: Size(4 << 20) }
+    }
+}
+
+/// Why a configuration cannot be used. Each message says what to change.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {path}: {source}. Give --config the path of a TOML file")]
+    Unreadable {
+        /// The file named by `--config`.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not what is expected; the message carries line and key.
+    #[error("the configuration {path} is not understood: {message}")]
+    Malformed {
+        /// The file named by `--config`.
+        path: PathBuf,
+        /// The parser's message with line and column.
+        message: String,
+    },
+    /// Values that contradict each other or make no sense.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Problems(Vec<Problem>),
+}
+
+/// One setting that cannot be used as it is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {message}")]
+pub struct Problem {
+    /// The key as in the file, such as `limits.join`.
+    pub key: &'static str,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl Config {
+    /// The configuration from a file's text. Fails on unknown keys and on values without their unit.
+    pub fn from_toml(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text)
+            .map_err(|error| ConfigError::Malformed { path: path.to_owned(), message: error.to_string() })
+    }
+
+    /// Reads the file, if one is named, and lays the flags (and with them the environment) over it.
+    ///
+    /// # Errors
+    /// [`ConfigError::Unreadable`] or [`ConfigError::Malformed`]; the values are not judged.
+    pub fn read(flags: &Flags) -> Result<Self, ConfigError> {
+        let mut config = match &flags.config {
+            None => Self::default(),
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
+                Self::from_toml(path, &text)?
+            }
+        };
+        flags.lay_over(&mut config);
+        Ok(config)
+    }
+
+    /// How many workers to start.
+    pub fn worker_count(&self) -> NonZeroU16 {
+        self.workers.unwrap_or_else(|| {
+            let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+            let cores = u16::try_from(cores).unwrap_or(MAX_WORKERS).min(MAX_WORKERS);
+            NonZeroU16::new(cores).unwrap_or(NonZeroU16::MIN)
+        })
+    }
+
+    /// Bounds on the size of one message. Constants of the contract so far.
+    pub(crate) fn message_limits(&self) -> signalling::Limits {
+        signalling::Limits::default()
+    }
+
+    /// The settings of one worker's node over this transport.
+    pub(crate) fn node(&self, transport: transport::Config) -> sfu::Config {
+        let (limits, sizes) = (&self.limits, self.message_limits());
+        let told = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let mut node = sfu::Config::new(transport);
+        node.limits = sfu::Limits {
+            rooms: limits.rooms,
+            participants: limits.participants,
+            participants_per_room: limits.participants_per_room,
+        };
+        node.resume_timeout = limits.resume.0;
+        node.advertised.message_bytes = told(sizes.message_bytes);
+        node.advertised.offer_bytes = told(sizes.offer_bytes);
+        node.advertised.data_bytes = told(sizes.data_bytes);
+        node.advertised.messages_per_second = limits.messages_per_second;
+        node.advertised.message_burst = limits.message_burst;
+        node.advertised.participants = told(limits.participants_per_room);
+        node.advertised.resume_seconds = told(limits.resume.0.as_secs() as usize);
+        node
+    }
+
+    /// All that is wrong with these values, at once, so that an operator fixes them in one go.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let problems = self.problems();
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError::Problems(problems)) }
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        let limits = &self.limits;
+        let last_port = u32::from(self.listen.port()) + u32::from(self.worker_count().get()) - 1;
+        let unusable = |ip: &IpAddr| ip.is_unspecified() || ip.is_multicast();
+        let rules: [(bool, &'static str, &str); 16] = [
+            (
+                self.workers.is_some_and(|n| n.get() > MAX_WORKERS),
+                "workers",
+                "more than 256 workers are not supported; leave it out for one per core",
+            ),
+            (
+                self.listen.port() != 0 && last_port > u32::from(u16::MAX),
+                "listen",
+                "each worker needs a media port after this one, and ports end at 65535; choose a lower port or fewer workers",
+            ),
+            (
+                self.announce.iter().any(unusable),
+                "announce",
+                "clients cannot send to a wildcard or multicast address; give the address they reach this host by",
+            ),
+            (
+                self.announce.len() > MAX_ANNOUNCED,
+                "announce",
+                "more than 16 addresses slow every client's start; name those that clients can reach",
+            ),
+            (
+                self.tls.cert.is_some() != self.tls.key.is_some(),
+                "tls",
+                "a certificate needs its key and a key its certificate; give both `cert` and `key`",
+            ),
+            (
+                self.tls.plain_http && self.tls.cert.is_some(),
+                "tls.plain_http",
+                "plain HTTP uses no certificate; leave out either `plain_http` or `cert` and `key`",
+            ),
+            (limits.connections == 0, "limits.connections", "nobody could connect; give at least 1"),
+            (
+                limits.connections_per_address == 0,
+                "limits.connections_per_address",
+                "nobody could connect; give at least 1",
+            ),
+            (
+                limits.outbound_messages < 16,
+                "limits.outbound_messages",
+                "joining a room takes several messages; give at least 16",
+            ),
+            (
+                limits.messages_per_second == 0 || limits.message_burst < 16,
+                "limits.message_burst",
+                "joining a room takes several messages; give at least 16, and at least 1 for `messages_per_second`",
+            ),
+            (
+                limits.rooms == 0 || limits.participants == 0 || limits.participants_per_room == 0,
+                "limits.participants",
+                "nobody could join; give at least 1 for `rooms`, `participants` and `participants_per_room`",
+            ),
+            (limits.ping.0.is_zero(), "limits.ping", "needs some time between pings; give at least 1s"),
+            (
+                limits.silence <= limits.ping,
+                "limits.silence",
+                "must be longer than `limits.ping`, or sockets close before they could answer",
+            ),
+            (
+                [limits.handshake, limits.request, limits.page, limits.join, limits.write]
+                    .iter()
+                    .any(|s| s.0.is_zero()),
+                "limits",
+                "`handshake`, `request`, `page`, `join` and `write` must be longer than nothing",
+            ),
+            (
+                limits.shutdown.0.is_zero(),
+                "limits.shutdown",
+                "participants need a moment to be told; give at least 1s",
+            ),
+            (
+                self.media.socket_buffer < Size::kib(64),
+                "media.socket_buffer",
+                "a single keyframe would not fit; give at least 64KiB",
+            ),
+        ];
+        rules
+            .into_iter()
+            .filter(|(broken, ..)| *broken)
+            .map(|(_, key, message)| Problem { key, message: message.to_owned() })
+            .collect()
+    }
+}
+
+/// Every address is a candidate that every client checks.
+pub(crate) const MAX_ANNOUNCED: usize = 16;
+
+#[cfg(test)]
+mod tests;
