@@ -1,0 +1,189 @@
+//! One worker's media socket: many datagrams per system call, in and out.
+//!
+//! Owns reading in batches (`recvmmsg`, and generic receive offload where the kernel has it), writing in segmented
+//! sends, and the translation between addresses of version 4 and a socket that serves both versions. Sending is what
+//! a media server spends its time on, and only segmentation makes it cheaper: on loopback a datagram costs 3.2 to 3.7
+//! us alone and 1.5 us in a run of four. `runs` decides what makes a run.
+//!
+//! What the system does not take at once is dropped and counted, as any router on the way would do: media that
+//! waits is late, and every protocol above repairs a loss.
+
+mod runs;
+
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
+
+use bytes::BytesMut;
+use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
+use tokio::io::Interest;
+
+use self::runs::{Route, Run, Runs};
+
+/// The largest UDP payload; what the kernel coalesced arrives in one buffer up to this.
+const BUFFER_BYTES: usize = 1 << 16;
+/// Batches read before the node gets to send: bounds the time that arrivals can hold up departures.
+const BATCHES_PER_WAKE: usize = 4;
+
+/// A datagram that arrived.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    /// The address it was sent to.
+    pub(crate) local: SocketAddr,
+    /// The address it came from.
+    pub(crate) source: SocketAddr,
+    pub(crate) data: BytesMut,
+}
+
+/// What a socket did and could not do since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counters {
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
+    /// System calls that carried `sent`.
+    pub(crate) sends: u64,
+    /// Datagrams dropped because the kernel's send buffer was full.
+    pub(crate) send_buffer_full: u64,
+    /// Datagrams that the system refused: no route, too large, forbidden by a firewall.
+    pub(crate) refused: u64,
+}
+
+/// A bound UDP socket with its buffers.
+pub(crate) struct MediaSocket {
+    io: tokio::net::UdpSocket,
+    state: UdpSocketState,
+    /// Where it is bound; the address may be a wildcard, the port is not 0.
+    bound: SocketAddr,
+    buffers: Vec<u8>,
+    runs: Runs,
+    pub(crate) counters: Counters,
+}
+
+impl MediaSocket {
+    /// Takes over a bound socket. Must be called on the runtime that will wait for it.
+    pub(crate) fn new(socket: UdpSocket) -> io::Result<Self> {
+        let state = UdpSocketState::new((&socket).into())?;
+        let bound = socket.local_addr()?;
+        let io = tokio::net::UdpSocket::from_std(socket)?;
+        let buffers = vec![0; BUFFER_BYTES * BATCH_SIZE];
+        Ok(Self { io, state, bound, buffers, runs: Runs::default(), counters: Counters::default() })
+    }
+
+    /// Waits until something can be received.
+    pub(crate) async fn readable(&self) -> io::Result<()> {
+        self.io.readable().await
+    }
+
+    /// Adds what has arrived, up to a bound, without waiting.
+    pub(crate) fn receive(&mut self, arrivals: &mut Vec<Arrival>) {
+        for _ in 0..BATCHES_PER_WAKE {
+            let mut slices: [_; BATCH_SIZE] = {
+                let mut chunks = self.buffers.chunks_exact_mut(BUFFER_BYTES);
+                std::array::from_fn(|_| {
+                    IoSliceMut::new(chunks.next().expect("one buffer per slot of a batch"))
+                })
+            };
+            let mut metas = [RecvMeta::default(); BATCH_SIZE];
+            let (io, state) = (&self.io, &self.state);
+            let received = io.try_io(Interest::READABLE, || state.recv(io.into(), &mut slices, &mut metas));
+            // `WouldBlock` is the normal end. Other errors (an ICMP report of an earlier send) concern no datagram here.
+            let Ok(count) = received else { return };
+            for (meta, slice) in metas.iter().zip(&slices).take(count) {
+                let local =
+                    SocketAddr::new(meta.dst_ip.unwrap_or(self.bound.ip()).to_canonical(), self.bound.port());
+                let source = SocketAddr::new(meta.addr.ip().to_canonical(), meta.addr.port());
+                for datagram in slice[..meta.len].chunks(meta.stride.max(1)) {
+                    self.counters.received += 1;
+                    arrivals.push(Arrival { local, source, data: BytesMut::from(datagram) });
+                }
+            }
+            if count < BATCH_SIZE {
+                return;
+            }
+        }
+    }
+
+    /// Puts a datagram into the run of its destination. It leaves with the next [`MediaSocket::flush`] at the latest.
+    pub(crate) fn send(&mut self, local: SocketAddr, destination: SocketAddr, datagram: &[u8]) {
+        let route = Route { local: local.ip(), destination };
+        if self.runs.push(route, datagram, self.state.max_gso_segments()) == runs::Fill::Full {
+            self.flush();
+        }
+    }
+
+    /// Sends all runs, in the order in which they began.
+    pub(crate) fn flush(&mut self) {
+        let Self { io, state, bound, runs, counters, .. } = self;
+        runs.drain(|run| transmit(io, state, *bound, run, counters));
+    }
+}
+
+/// One system call for one run; falls back to one call per datagram where segmentation is refused.
+fn transmit(
+    io: &tokio::net::UdpSocket,
+    state: &UdpSocketState,
+    bound: SocketAddr,
+    run: &Run,
+    counters: &mut Counters,
+) {
+    let mut call = |contents: &[u8], segment_size: Option<usize>| {
+        let transmit = Transmit {
+            destination: as_sent(bound, run.route.destination),
+            ecn: None,
+            contents,
+            segment_size,
+            src_ip: source_of(bound, run.route.local),
+        };
+        counters.sends += 1;
+        // Not through the runtime's readiness, which knows nothing of a socket before its first wait and would drop the
+        // first datagrams: as nobody waits for room to send, the system is asked each time.
+        state.try_send(io.into(), &transmit)
+    };
+    let segmented = run.count > 1;
+    let outcome = call(&run.bytes, segmented.then_some(run.segment));
+    let lost = match outcome {
+        Ok(()) => {
+            counters.sent += run.count as u64;
+            return;
+        }
+        // A driver without checksum offload refuses segments, and `state` has taken note: send these one by one.
+        Err(error) if segmented && error.kind() != io::ErrorKind::WouldBlock => run
+            .bytes
+            .chunks(run.segment)
+            .filter_map(|datagram| call(datagram, None).err().map(|error| (1, error)))
+            .reduce(|(n, _), (m, error)| (n + m, error)),
+        Err(error) => Some((run.count as u64, error)),
+    };
+    let Some((count, error)) = lost else {
+        counters.sent += run.count as u64;
+        return;
+    };
+    counters.sent += run.count as u64 - count;
+    if error.kind() == io::ErrorKind::WouldBlock {
+        counters.send_buffer_full += count;
+    } else {
+        counters.refused += count;
+        tracing::debug!(destination = %run.route.destination, %error, "datagram refused");
+    }
+}
+
+/// The destination in the version of the socket: one for both versions wants version 4 mapped (RFC 4291 §2.5.5.2).
+fn as_sent(bound: SocketAddr, destination: SocketAddr) -> SocketAddr {
+    match (bound, destination.ip()) {
+        (SocketAddr::V6(_), IpAddr::V4(ip)) => {
+            SocketAddr::new(ip.to_ipv6_mapped().into(), destination.port())
+        }
+        _ => destination,
+    }
+}
+
+/// Answers must come from the address that was asked, which only a wildcard socket has to be told.
+fn source_of(bound: SocketAddr, local: IpAddr) -> Option<IpAddr> {
+    let known = bound.ip().is_unspecified() && !local.is_unspecified();
+    known.then(|| match (bound, local) {
+        (SocketAddr::V6(_), IpAddr::V4(ip)) => Ipv6Addr::into(ip.to_ipv6_mapped()),
+        _ => local,
+    })
+}
+
+#[cfg(test)]
+mod tests;
