@@ -1,0 +1,151 @@
+//! One worker's loop: sockets, messages and time in, datagrams and messages out. All decisions are the node's.
+//!
+//! Each turn takes what is there without waiting (messages, datagrams in batches, a deadline that has passed), gives the
+//! node one input at a time and drains it after each, then sends and waits for the first of socket, inbox and deadline.
+//! Datagrams for one destination that come out of one turn leave in one system call.
+
+use std::collections::BTreeMap;
+
+use sfu::{Input, Output, SessionId, Sfu};
+use signalling::ServerMessage;
+use tokio::sync::mpsc;
+use units::Timestamp;
+
+use crate::clock::Clock;
+use crate::udp::{Arrival, MediaSocket};
+use crate::worker::{Evicted, Outbound, ToWorker};
+
+/// Messages taken in one turn: bounds the time that they can hold up media.
+const MESSAGES_PER_TURN: usize = 64;
+
+/// A node with its sockets.
+pub(crate) struct Driver {
+    node: Sfu,
+    socket: MediaSocket,
+    inbox: mpsc::Receiver<ToWorker>,
+    clock: Clock,
+    sessions: BTreeMap<SessionId, Outbound>,
+    /// When the node wants to be called again.
+    deadline: Option<Timestamp>,
+    stopping: bool,
+    /// Kept for its memory; empty between turns.
+    arrivals: Vec<Arrival>,
+}
+
+impl Driver {
+    /// A driver of a node that has not been given anything yet.
+    pub(crate) fn new(node: Sfu, socket: MediaSocket, inbox: mpsc::Receiver<ToWorker>, clock: Clock) -> Self {
+        Self {
+            node,
+            socket,
+            inbox,
+            clock,
+            sessions: BTreeMap::new(),
+            deadline: None,
+            stopping: false,
+            arrivals: Vec::new(),
+        }
+    }
+
+    /// Runs until told to shut down, or until nobody is left who could tell.
+    pub(crate) async fn run(mut self) {
+        while !self.stopping {
+            let message = tokio::select! {
+                message = self.inbox.recv() => Some(message.unwrap_or(ToWorker::Shutdown)),
+                // An error of the socket shows again on the next receive, which ignores what concerns no datagram.
+                _ = self.socket.readable() => None,
+                () = wait(&self.clock, self.deadline) => None,
+            };
+            if let Some(message) = message {
+                self.take(message);
+            }
+            for _ in 1..MESSAGES_PER_TURN {
+                let Ok(message) = self.inbox.try_recv() else { break };
+                self.take(message);
+            }
+            let mut arrivals = std::mem::take(&mut self.arrivals);
+            self.socket.receive(&mut arrivals);
+            for Arrival { local, source, data } in arrivals.drain(..) {
+                self.input(Input::Datagram { local, source, data });
+            }
+            self.arrivals = arrivals;
+            if self.deadline.is_some_and(|deadline| deadline <= self.clock.now()) {
+                self.input(Input::Timeout);
+            }
+            self.socket.flush();
+        }
+        tracing::debug!(counters = ?self.socket.counters, "worker ends");
+    }
+
+    /// One message from a signalling socket or from the server.
+    fn take(&mut self, message: ToWorker) {
+        match message {
+            ToWorker::Open { session, outbound, join } => {
+                self.sessions.insert(session, outbound);
+                self.input(Input::Message { session, message: join });
+            }
+            // A session that the node has closed may still have messages on their way.
+            ToWorker::Message { session, message } if self.sessions.contains_key(&session) => {
+                self.input(Input::Message { session, message });
+            }
+            ToWorker::Lost { session } if self.sessions.remove(&session).is_some() => {
+                self.input(Input::SessionLost { session });
+            }
+            ToWorker::Message { .. } | ToWorker::Lost { .. } => {}
+            // Whoever asked may have given up.
+            ToWorker::Probe(answer) => drop(answer.send(())),
+            ToWorker::Shutdown => {
+                self.stopping = true;
+                self.input(Input::Shutdown);
+            }
+        }
+    }
+
+    /// Gives the node one input and carries out all that it wants. Datagrams wait for the end of the turn.
+    fn input(&mut self, input: Input) {
+        let now = self.clock.now();
+        self.node.handle_input(now, input);
+        let mut evicted = Vec::new();
+        loop {
+            match self.node.poll_output() {
+                Output::Datagram(transmit) => {
+                    self.socket.send(transmit.local, transmit.destination, &transmit.datagram);
+                }
+                Output::Message { session, message } => {
+                    if self.deliver(session, message) == Err(Evicted) {
+                        evicted.push(session);
+                    }
+                }
+                Output::CloseSession { session } => {
+                    self.sessions.remove(&session);
+                }
+                // The node takes input only when it is drained.
+                Output::Wait(deadline) => match evicted.pop() {
+                    Some(session) => self.node.handle_input(now, Input::SessionLost { session }),
+                    None => {
+                        self.deadline = deadline;
+                        return;
+                    }
+                },
+            }
+        }
+    }
+
+    /// Queues a message for its socket; a socket that does not keep up is disconnected.
+    fn deliver(&mut self, session: SessionId, message: ServerMessage) -> Result<(), Evicted> {
+        let Some(outbound) = self.sessions.remove(&session) else { return Ok(()) };
+        let outbound = outbound.send(message).inspect_err(|Evicted| {
+            tracing::debug!(?session, "disconnected, as it does not read its messages");
+        })?;
+        self.sessions.insert(session, outbound);
+        Ok(())
+    }
+}
+
+/// Until the deadline; for ever without one.
+async fn wait(clock: &Clock, deadline: Option<Timestamp>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(clock.instant(deadline)).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,228 @@
+//! The worker threads and the way to them: which worker owns a room, and the messages that go there and back.
+//!
+//! Rooms are spread over workers by a hash of their name, so everything about a room happens on one thread and needs
+//! no lock. Signalling sockets live on the shared runtime and talk to their worker by bounded channels: a full inbox
+//! makes a socket wait, a full mailbox costs a socket its connection. What a worker does is `drive`'s.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use std::{future, io};
+
+use sfu::{SessionId, Sfu};
+use signalling::{ClientMessage, ServerMessage};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock::Clock;
+use crate::drive::Driver;
+use crate::udp::MediaSocket;
+
+/// Messages that wait for one worker, of all its sockets. A socket that finds it full waits.
+const INBOX: usize = 1_024;
+/// A worker that takes longer to answer is not healthy: its loop never runs for more than a few milliseconds.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What a worker is told.
+#[derive(Debug)]
+pub(crate) enum ToWorker {
+    /// A socket whose first message was `join`.
+    Open { session: SessionId, outbound: Outbound, join: ClientMessage },
+    /// Any further message of it.
+    Message { session: SessionId, message: ClientMessage },
+    /// The socket is gone, or was closed on purpose.
+    Lost { session: SessionId },
+    /// Answer when the loop gets here.
+    Probe(oneshot::Sender<()>),
+    /// Tell the participants, close their transports and end.
+    Shutdown,
+}
+
+/// The worker's end of a session: a bounded queue that never waits.
+#[derive(Debug)]
+pub(crate) struct Outbound {
+    queue: mpsc::Sender<ServerMessage>,
+    evict: oneshot::Sender<()>,
+}
+
+/// The socket's end of a session.
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    /// Ends when the worker has closed the session: what is queued by then is still to be delivered.
+    pub(crate) queue: mpsc::Receiver<ServerMessage>,
+    /// Resolves to `Ok` when the queue overflowed: nothing of it is to be delivered.
+    pub(crate) evicted: oneshot::Receiver<()>,
+}
+
+/// The queue was full; the session has been evicted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Evicted;
+
+/// Both ends of a session with room for this many messages.
+pub(crate) fn mailbox(capacity: usize) -> (Outbound, Mailbox) {
+    let (queue, receiver) = mpsc::channel(capacity);
+    let (evict, evicted) = oneshot::channel();
+    (Outbound { queue, evict }, Mailbox { queue: receiver, evicted })
+}
+
+impl Outbound {
+    /// Queues a message, and hands back the means to do so again. A socket that is already gone swallows it.
+    pub(crate) fn send(self, message: ServerMessage) -> Result<Self, Evicted> {
+        match self.queue.try_send(message) {
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(self),
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                // The socket may have ended at the same moment, which is what was wanted.
+                let _ = self.evict.send(());
+                Err(Evicted)
+            }
+        }
+    }
+}
+
+/// The way to all workers.
+#[derive(Debug)]
+pub(crate) struct Workers {
+    inboxes: Vec<mpsc::Sender<ToWorker>>,
+    /// Keyed at random, so that nobody can choose room names that meet on one worker.
+    hasher: RandomState,
+    next_session: AtomicU64,
+}
+
+impl Workers {
+    pub(crate) fn new(inboxes: Vec<mpsc::Sender<ToWorker>>) -> Self {
+        assert!(!inboxes.is_empty(), "a server has at least one worker");
+        Self { inboxes, hasher: RandomState::new(), next_session: AtomicU64::new(0) }
+    }
+
+    /// The worker that owns this room. The same one for the life of the server, so that a resumed session finds it.
+    pub(crate) fn of_room(&self, room: &str) -> &mpsc::Sender<ToWorker> {
+        let count = self.inboxes.len() as u64;
+        // Multiply and shift: spreads evenly over any count, where a remainder favours the first.
+        let index = (u128::from(self.hasher.hash_one(room)) * u128::from(count)) >> 64;
+        &self.inboxes[index as usize]
+    }
+
+    /// A number that no other session of this server has or had.
+    pub(crate) fn new_session(&self) -> SessionId {
+        SessionId(self.next_session.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Do the loops of all workers run?
+    pub(crate) async fn healthy(&self) -> bool {
+        let probe = async {
+            for inbox in &self.inboxes {
+                let (answer, answered) = oneshot::channel();
+                let sent = inbox.send(ToWorker::Probe(answer)).await.is_ok();
+                if !sent || answered.await.is_err() {
+                    return false;
+                }
+            }
+            true
+        };
+        tokio::time::timeout(PROBE_TIMEOUT, probe).await.unwrap_or(false)
+    }
+
+    /// The same where nothing can wait; a worker with a full inbox is not told.
+    pub(crate) fn let_go(&self) {
+        for inbox in &self.inboxes {
+            let _ = inbox.try_send(ToWorker::Shutdown);
+        }
+    }
+
+    /// Tells all workers to end.
+    pub(crate) async fn shut_down(&self) {
+        for inbox in &self.inboxes {
+            // A worker that is gone has nothing left to end.
+            let _ = inbox.send(ToWorker::Shutdown).await;
+        }
+    }
+}
+
+/// A worker thread. Dropping the handle does not end it; `ToWorker::Shutdown` does.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    thread: Option<JoinHandle<()>>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl Worker {
+    /// Starts a thread that drives this node over this socket. Returns it with its inbox.
+    pub(crate) fn start(
+        index: u16,
+        node: Sfu,
+        socket: std::net::UdpSocket,
+        clock: Clock,
+    ) -> io::Result<(Self, mpsc::Sender<ToWorker>)> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let socket = {
+            let _entered = runtime.enter();
+            MediaSocket::new(socket)?
+        };
+        let (inbox, messages) = mpsc::channel(INBOX);
+        let (end, ended) = oneshot::channel::<()>();
+        let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+            // Dropped at the end of the thread, by whatever way it ends.
+            let _end = end;
+            let span = tracing::debug_span!("worker", index);
+            let _entered = span.enter();
+            runtime.block_on(Driver::new(node, socket, messages, clock).run());
+        })?;
+        Ok((Self { thread: Some(thread), ended }, inbox))
+    }
+
+    /// Waits for the thread's end. `Err` when it panicked.
+    pub(crate) async fn ended(&mut self) -> Result<(), ()> {
+        // The sender is never used, so this is an error at the thread's end.
+        let _ = (&mut self.ended).await;
+        match self.thread.take() {
+            // The thread has run to its last statement, so this does not block.
+            Some(thread) => thread.join().map_err(|_| ()),
+            None => future::pending().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use signalling::Moved;
+
+    fn message() -> ServerMessage {
+        ServerMessage::Moved(Moved { url: String::new() })
+    }
+
+    #[test]
+    fn rooms_are_spread_over_workers_and_stay_there() {
+        let (inboxes, _messages): (Vec<_>, Vec<_>) = (0..3).map(|_| mpsc::channel(1)).unzip();
+        let workers = Workers::new(inboxes);
+        let index = |room: &str| {
+            workers.inboxes.iter().position(|inbox| inbox.same_channel(workers.of_room(room))).unwrap()
+        };
+        let mut rooms = [0u32; 3];
+        for i in 0..3_000 {
+            let room = format!("room-{i}");
+            assert_eq!(index(&room), index(&room));
+            rooms[index(&room)] += 1;
+        }
+        // Expected 1,000 each with a standard deviation of 26: twenty of those are out of reach of chance.
+        assert!(rooms.iter().all(|n| (480..1_520).contains(n)), "{rooms:?}");
+    }
+
+    #[tokio::test]
+    async fn a_full_mailbox_evicts() {
+        let (outbound, mut mailbox) = mailbox(2);
+        let outbound = outbound.send(message()).unwrap().send(message()).unwrap();
+        assert_eq!(mailbox.evicted.try_recv(), Err(oneshot::error::TryRecvError::Empty));
+        assert_eq!(outbound.send(message()).unwrap_err(), Evicted);
+        assert_eq!(mailbox.evicted.await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_closed_session_delivers_what_is_queued() {
+        let (outbound, mut mailbox) = mailbox(2);
+        drop(outbound.send(message()).unwrap());
+        assert!(mailbox.queue.recv().await.is_some());
+        assert!(mailbox.queue.recv().await.is_none());
+        assert!(mailbox.evicted.await.is_err(), "closed, not evicted");
+    }
+}
