@@ -1,2 +1,7 @@
-//! The `terrace` binary.
-fn main() {}
+//! The binary `terrace`: hands the arguments to the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    server::run()
+}

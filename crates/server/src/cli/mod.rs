@@ -1,0 +1,87 @@
+//! The command line. Owns the commands, what they print, and the exit codes: 0 when the run did what was asked, 2 for
+//! wrong arguments or configuration, 1 for a failure.
+
+mod check;
+mod serve;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{ConfigError, Flags};
+use crate::error::StartError;
+use crate::server::WorkerFailed;
+
+/// A media server that sends everybody the layer that fits link, device and screen
+#[derive(Debug, Parser)]
+#[command(name = "terrace", version, args_conflicts_with_subcommands = true, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Flags,
+}
+
+const AFTER_HELP: &str = "Without a command, terrace serves. Flags win over TERRACE_* variables, those over the file of \
+--config.\nExit codes: 0 done, 1 failed, 2 wrong arguments or configuration.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the web client, signalling and media (the default)
+    Serve(Flags),
+    /// Print the configuration in effect as TOML, and what is wrong with it
+    Check(Flags),
+}
+
+/// A command that did not do what was asked.
+#[derive(Debug)]
+struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        Self { code: error.exit_code(), message: error.to_string() }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        StartError::from(error).into()
+    }
+}
+
+impl From<WorkerFailed> for Failure {
+    fn from(error: WorkerFailed) -> Self {
+        Self { code: 1, message: error.to_string() }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self { code: 1, message: error.to_string() }
+    }
+}
+
+/// Runs the command that the arguments name. Wrong arguments end the process here, with code 2 and a usage message.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        None => serve::run(&cli.serve),
+        Some(Command::Serve(flags)) => serve::run(&flags),
+        Some(Command::Check(flags)) => check::run(&flags),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { code, message }) => {
+            // Nothing can be done about a standard error that is closed.
+            let _ = writeln!(io::stderr(), "terrace: {message}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,281 @@
+//! A whole server in one value: [`Server::start`] opens everything and returns a [`Handle`] to tell it to stop.
+//!
+//! Owns the order of starting and of stopping. The binary, the demonstration and the tests all start it here.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sfu::Sfu;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use units::DataSize;
+
+use crate::admission::Admission;
+use crate::certificate::{self, Certificate, Fingerprint, Source};
+use crate::clock::Clock;
+use crate::config::{Config, Span};
+use crate::data_dir;
+use crate::error::StartError;
+use crate::http::{self, App};
+use crate::listener::Listener;
+use crate::network::{self, Sockets};
+use crate::pages::Pages;
+use crate::stop::{self, RaiseStop};
+use crate::tls::Security;
+use crate::websocket;
+use crate::worker::{ToWorker, Worker, Workers};
+
+/// Starts servers.
+#[derive(Debug)]
+pub struct Server;
+
+/// A running server. Dropping it stops accepting and lets the workers end without the farewell of
+/// [`Handle::shut_down`].
+pub struct Handle {
+    /// Where page and signalling are served; the port is never 0.
+    pub address: SocketAddr,
+    /// What was opened, for people.
+    pub summary: Summary,
+    workers: Vec<Worker>,
+    app: Arc<App>,
+    admission: Admission,
+    stop: RaiseStop,
+    listener: JoinHandle<()>,
+    shutdown: Span,
+}
+
+/// What a server opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Where to point a browser.
+    pub url: String,
+    /// `None` without TLS.
+    pub certificate: Option<(Fingerprint, Source)>,
+    /// The media socket of each worker.
+    pub media: Vec<SocketAddr>,
+    /// The addresses that clients are told.
+    pub announced: Vec<IpAddr>,
+    /// What the system granted of the receive and the send buffer of a media socket.
+    pub buffers: (DataSize, DataSize),
+}
+
+/// A worker ended although nobody told it to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a worker failed; its rooms are gone. The log says why")]
+pub struct WorkerFailed;
+
+impl Server {
+    /// Opens sockets, certificate and workers as configured. Must be called on a tokio runtime, which serves the pages
+    /// and signalling; workers bring threads of their own.
+    ///
+    /// # Errors
+    /// [`StartError`], whose message says what to change. Nothing is left open then.
+    pub async fn start(config: Config) -> Result<Handle, StartError> {
+        config.check()?;
+        let announced = network::announced(&config)?;
+        let certificate = certificate(&config, &announced)?;
+        Self::open(config, announced, certificate)
+    }
+
+    /// The same with a self-signed certificate that lives as long as the server: nothing is read or written.
+    ///
+    /// # Errors
+    /// [`StartError`] as in [`Server::start`].
+    pub async fn start_ephemeral(config: Config) -> Result<Handle, StartError> {
+        config.check()?;
+        let announced = network::announced(&config)?;
+        let certificate =
+            certificate::ephemeral(&names(&config, &announced), time::OffsetDateTime::now_utc())?;
+        Self::open(config, announced, Some(certificate))
+    }
+
+    fn open(
+        config: Config,
+        announced: Vec<IpAddr>,
+        certificate: Option<Certificate>,
+    ) -> Result<Handle, StartError> {
+        let shown =
+            certificate.as_ref().map(|certificate| (certificate.fingerprint, certificate.source.clone()));
+        let security = match certificate {
+            Some(certificate) => Security::tls(certificate)?,
+            None => Security::Plain,
+        };
+        let Sockets { tcp, address, media } = network::bind(&config)?;
+        let summary = Summary {
+            url: url(address, shown.is_some()),
+            certificate: shown,
+            media: media.iter().map(|media| media.address).collect(),
+            buffers: media.first().map_or((DataSize::ZERO, DataSize::ZERO), |media| {
+                (
+                    DataSize::from_bytes(media.receive_buffer as u64),
+                    DataSize::from_bytes(media.send_buffer as u64),
+                )
+            }),
+            announced,
+        };
+        let socket = tokio::net::TcpListener::from_std(tcp).map_err(|source| StartError::Listen {
+            protocol: "TCP",
+            address,
+            source,
+        })?;
+        let clock = Clock::start();
+        let (workers, inboxes) =
+            start_workers(&config, clock, media, &summary.announced)?.into_iter().unzip();
+        let (raise_stop, stop) = stop::flag();
+        let app = Arc::new(App {
+            pages: Pages::embedded(),
+            origins: config.allow_origins.clone(),
+            signalling: websocket::Context {
+                workers: Workers::new(inboxes),
+                limits: config.limits.clone(),
+                message_limits: config.message_limits(),
+                clock,
+                stop: stop.clone(),
+            },
+        });
+        let admission = Admission::new(config.limits.connections, config.limits.connections_per_address);
+        let listener = Listener {
+            socket,
+            security,
+            router: http::router(Arc::clone(&app)),
+            admission: admission.clone(),
+            limits: config.limits.clone(),
+            stop,
+        };
+        let listener = tokio::spawn(listener.run());
+        Ok(Handle {
+            address,
+            summary,
+            workers,
+            app,
+            admission,
+            stop: raise_stop,
+            listener,
+            shutdown: config.limits.shutdown,
+        })
+    }
+}
+
+impl Server {
+    /// What can be found wrong without opening anything: values, and the operator's certificate files.
+    ///
+    /// # Errors
+    /// [`StartError`] as in [`Server::start`].
+    pub fn check(config: &Config) -> Result<(), StartError> {
+        config.check()?;
+        if let (Some(cert), Some(key)) = (&config.tls.cert, &config.tls.key) {
+            Security::tls(certificate::from_files(cert, key)?)?;
+        }
+        Ok(())
+    }
+}
+
+impl Handle {
+    /// Waits until a worker ends by itself, which none does unless something is broken.
+    pub async fn failed(&mut self) -> WorkerFailed {
+        let ends = self.workers.iter_mut().map(|worker| Box::pin(worker.ended()));
+        let _ = futures_util::future::select_all(ends).await;
+        WorkerFailed
+    }
+
+    /// Stops accepting, tells every participant, closes their transports, and waits until all sockets are closed, for
+    /// at most the configured time.
+    ///
+    /// # Errors
+    /// [`WorkerFailed`] when a worker had panicked.
+    pub async fn shut_down(mut self) -> Result<(), WorkerFailed> {
+        let farewell = async {
+            self.stop.raise();
+            self.app.signalling.workers.shut_down().await;
+            let mut outcome = Ok(());
+            for worker in &mut self.workers {
+                outcome = outcome.and(worker.ended().await.map_err(|()| WorkerFailed));
+            }
+            self.admission.idle().await;
+            outcome
+        };
+        let outcome = timeout(self.shutdown.0, farewell).await;
+        self.listener.abort();
+        // Whoever does not take the farewell in time does without.
+        outcome.unwrap_or(Ok(()))
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.stop.raise();
+        self.listener.abort();
+        self.app.signalling.workers.let_go();
+    }
+}
+
+/// The certificate that the configuration asks for; `None` for plain HTTP.
+fn certificate(config: &Config, announced: &[IpAddr]) -> Result<Option<Certificate>, StartError> {
+    if config.tls.plain_http {
+        return Ok(None);
+    }
+    Ok(Some(match (&config.tls.cert, &config.tls.key) {
+        (Some(cert), Some(key)) => certificate::from_files(cert, key)?,
+        _ => {
+            let folder: PathBuf = config.data_dir.clone().unwrap_or_else(data_dir::default);
+            certificate::self_signed(&folder, &names(config, announced), time::OffsetDateTime::now_utc())?
+        }
+    }))
+}
+
+/// What a self-signed certificate must hold: every name by which the page may be opened.
+fn names(config: &Config, announced: &[IpAddr]) -> Vec<String> {
+    let listen = Some(config.listen.ip()).filter(|ip| !ip.is_unspecified());
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    names.extend(announced.iter().copied().chain(listen).map(|ip| ip.to_string()));
+    names.extend(config.tls.names.iter().cloned());
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// The address of the page as people type it.
+fn url(address: SocketAddr, tls: bool) -> String {
+    let scheme = if tls { "https" } else { "http" };
+    match address.ip() {
+        // A browser gives camera and microphone to `localhost` even without TLS (Secure Contexts §3.1).
+        ip if ip.is_loopback() || ip.is_unspecified() => format!("{scheme}://localhost:{}/", address.port()),
+        _ => format!("{scheme}://{address}/"),
+    }
+}
+
+type Started = (Worker, mpsc::Sender<ToWorker>);
+
+/// One node, one thread and one socket per worker; the DTLS identity is shared.
+fn start_workers(
+    config: &Config,
+    clock: Clock,
+    media: Vec<network::Media>,
+    announced: &[IpAddr],
+) -> Result<Vec<Started>, StartError> {
+    let identity =
+        transport::Identity::generate().map_err(|error| StartError::Worker(std::io::Error::other(error)))?;
+    (0u16..)
+        .zip(media)
+        .map(|(index, media)| {
+            let mut transport = transport::Config::new(transport::Security::DtlsSrtp(Arc::clone(&identity)));
+            transport.candidates =
+                announced.iter().map(|ip| SocketAddr::new(*ip, media.address.port())).collect();
+            let node = Sfu::new(config.node(transport), seed());
+            Worker::start(index, node, media.socket, clock).map_err(StartError::Worker)
+        })
+        .collect()
+}
+
+/// Randomness of the operating system, from which a node draws all of its own.
+fn seed() -> [u8; 32] {
+    let mut seed = [0; 32];
+    rustls::crypto::ring::default_provider()
+        .secure_random
+        .fill(&mut seed)
+        .expect("a system without randomness cannot have made a certificate");
+    seed
+}
