@@ -32,6 +32,7 @@
 
 mod allocate;
 mod budget;
+mod decode_health;
 mod device;
 mod explain;
 mod ladder;
@@ -45,6 +46,7 @@ mod utility;
 
 pub use allocate::{Decision, Input, allocate};
 pub use budget::{Budget, BudgetHistory, Reserves};
+pub use decode_health::{DecodeHealth, SlotDecode};
 pub use device::{
     Cap, Codec, CodecSet, DeviceClass, DeviceProfile, PowerState, PresetError, Presets, Reported,
 };

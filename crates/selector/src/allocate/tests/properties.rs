@@ -143,8 +143,14 @@ proptest! {
     }
 
     #[test]
-    fn same_inputs_same_answer(input in any_input(12)) {
-        prop_assert_eq!(allocate(&input), allocate(&input.clone()));
+    fn a_recorded_input_gives_the_same_answer(input in any_input(12)) {
+        let recorded = serde_json::to_string(&input).unwrap();
+        let replayed: Input<'static> = serde_json::from_str(&recorded).unwrap();
+        prop_assert_eq!(&replayed, &input);
+        let decision = allocate(&input);
+        prop_assert_eq!(allocate(&replayed), decision.clone());
+        let told: Decision = serde_json::from_str(&serde_json::to_string(&decision).unwrap()).unwrap();
+        prop_assert_eq!(told, decision);
     }
 
     #[test]
