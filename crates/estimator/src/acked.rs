@@ -80,6 +80,7 @@ impl Meter {
     }
 
     /// The newest packet's time.
+    #[cfg(test)]
     pub(crate) fn newest(&self) -> Option<i64> {
         self.newest
     }

@@ -1,7 +1,10 @@
 //! One transport's estimator: takes what was sent and what came back, publishes what may be sent.
 //!
-//! Owns the order in which the parts see a report, and the last word on what is published: the controller's target,
-//! scaled down while nothing is heard or more is in flight than the window. Leaves every judgement to the parts.
+//! Owns the parts, the calls of the owner and the timers: silence, stale estimates, the look at the base, probes. How a
+//! report becomes signals is in `sense`, what is published in `publish`; every judgement is left to the parts.
+
+mod publish;
+mod sense;
 
 use std::time::Duration;
 
@@ -9,50 +12,19 @@ use units::{Bitrate, DataSize, Timestamp};
 
 use crate::acked::Meter;
 use crate::ecn::Marks;
-use crate::feedback::history::{Acked, Gap, History, Verdict};
+use crate::feedback::history::{Acked, History};
 use crate::loss::{LossAction, LossInput, LossMeter, LossTest};
 use crate::probe::{Occasion, Prober};
 use crate::queue::{OwnBurst, Queue};
 use crate::rate::{Rate, Signals};
 use crate::rtt::Rtt;
 use crate::slope::Slope;
-use crate::{
-    Config, DemandRates, Estimate, Feedback, Insight, PacketKind, Probe, Reason, SentPacket, State, window,
-};
+use crate::{Config, DemandRates, Feedback, PacketKind, Probe, Reason, SentPacket, State};
 
-/// Pacing over the target: a frame leaves in less time than it lasts. While draining there is no hurry.
-const PACING: f64 = 1.4;
-const PACING_DRAIN: f64 = 1.1;
-const PACING_OF_CAPACITY: f64 = 0.9;
-/// A pacer that is busy for the former time may have a backlog, one that is for the latter has one, s.
-const BUSY: (f64, f64) = (0.04, 0.14);
-const BACKLOG_TARGET: f64 = 0.5;
-/// A next useful rate within this of the current one is an encoder's, not a layer's.
-const ELASTIC: f64 = 1.2;
-/// Timers are late by so much.
-const PACER_SLACK: Duration = Duration::from_millis(3);
-/// Media below this part of the target over a second: the sender does not use what it has.
-const LIMITED: f64 = 0.75;
-const LIMITED_WINDOW: i64 = 1_000_000;
-/// An application that asks for this much of the target uses all it has, whatever the last second says.
-const USES_ALL: f64 = 0.9;
-/// After the window held something back, for so long less was sent than was there.
-const HELD_FOR: Duration = Duration::from_secs(1);
-/// The window holds back when this much of it is full.
-const HELD: f64 = 0.9;
 /// Below this an estimate may rise, ms; never less than the time of one packet takes.
 const GATE: f64 = 12.0;
-/// A packet, for the time that one takes, bytes.
-const PACKET: f64 = 1_200.0;
-/// Slow links: how much of one packet's time the gate allows, and at most, ms.
-const PACKET_TIMES: f64 = 1.25;
-const GATE_MAX: f64 = 60.0;
-/// A queue that stops the climb is not yet congestion: this lies between, ms.
-const GATE_TO_THRESHOLD: f64 = 3.0;
 /// Silence is an outage after this, the feedback interval and the round trip.
 const OUTAGE: Duration = Duration::from_millis(350);
-/// What is published of the target meanwhile.
-const OUTAGE_PUBLISHED: f64 = 0.35;
 /// A pause of feedback this long may have been a handover.
 const GAP: Duration = Duration::from_millis(500);
 /// Nothing sent and nothing heard for this long: base and groups are of another time.
@@ -63,23 +35,16 @@ const STALE: Duration = Duration::from_secs(10);
 const CALM_BEFORE_PROBE: Duration = Duration::from_millis(700);
 /// Once in so long the base should be seen; else the rate falls to this for five round trips.
 const REFRESH_EACH: Duration = Duration::from_secs(20);
-const REFRESH_RATE: f64 = 0.75;
 const REFRESH_RTTS: u32 = 5;
 /// The base was seen when the queue is below this, ms.
 const REFRESH_SEEN: f64 = 5.0;
 /// More reports than this in a second are a flood.
 const REPORTS_PER_SECOND: u32 = 200;
-/// Reports are digested in pieces of this many arrivals, so that one costs bounded memory.
-const PIECE: usize = 256;
 /// An unheard packet leaves the count in flight after twice the longest round trip and this.
 const FORGET: Duration = Duration::from_secs(1);
-/// Arrivals at so many times the target are what a stall held back.
-const RELEASED: f64 = 1.3;
 /// Lost reports widen the window by the wait they made, up to this; it is forgotten by so much with each report.
 const REPORT_GAP_MAX: Duration = Duration::from_millis(500);
 const REPORT_GAP_DECAY: f64 = 0.99;
-/// Optimistic acknowledgements: never believe more than this much of what was sent.
-const BELIEVED: f64 = 1.5;
 
 /// See the crate's documentation for the calling order.
 #[derive(Clone, Debug)]
@@ -177,10 +142,7 @@ impl Estimator {
             self.base_seen = now;
         }
         self.history.on_sent(now, &packet, burst);
-        let window = self.window(Bitrate::from_f64(self.rate.target()));
-        if self.history.in_flight().as_bytes() as f64 >= HELD * window.as_bytes() as f64 {
-            self.held_at = Some(now);
-        }
+        self.watch_window(now);
         self.prober.on_sent(now, &packet);
         if packet.kind == PacketKind::Media {
             self.watch_pacer(now, packet.size);
@@ -296,85 +258,9 @@ impl Estimator {
         self.prober.poll(now)
     }
 
-    /// What the caller may do now. The pacer that follows it never lets through less than it promises.
-    pub fn estimate(&self) -> Estimate {
-        let full = Bitrate::from_f64(self.rate.target());
-        let window = self.window(full);
-        let state = self.rate.state();
-        let pushback = window::pushback(window, self.history.in_flight());
-        let mut published = full.scaled(pushback);
-        if self.outage {
-            published = full.scaled(OUTAGE_PUBLISHED.min(pushback));
-        } else if self.refresh_until.is_some() {
-            published = published.min(full.scaled(REFRESH_RATE));
-        }
-        let waiting = if self.is_elastic() { self.backlog() } else { 0.0 };
-        let target = published.scaled(1.0 - BACKLOG_TARGET * waiting).max(self.config.min);
-        // What waits in the pacer while draining leaves as fast as the path carries it: no faster, which would feed
-        // the queue, and no slower, which would only move the wait.
-        let pacing = match self.rate.draining() {
-            Some(capacity) if !self.outage => {
-                published.scaled(PACING_DRAIN).max(capacity.scaled(PACING_OF_CAPACITY * pushback))
-            }
-            Some(_) => published.scaled(PACING_DRAIN),
-            None => published.scaled(PACING),
-        };
-        Estimate {
-            target,
-            pacing: pacing.max(target),
-            window,
-            padding: Bitrate::ZERO,
-            state: self.state(state),
-            reason: self.reason(pushback),
-            capacity: self.rate.capacity(),
-        }
-    }
-
     /// Bytes sent and not yet heard of.
     pub fn in_flight(&self) -> DataSize {
         self.history.in_flight()
-    }
-
-    /// What the estimate rests on.
-    pub fn insight(&self) -> Insight {
-        let millis = |ms: f64| Duration::from_secs_f64(ms / 1_000.0);
-        let threshold = self.queue.threshold().max(self.gate() + GATE_TO_THRESHOLD) + self.explained;
-        Insight {
-            queue: millis(self.queue.current().unwrap_or(0.0)),
-            threshold: millis(threshold),
-            rtt: self.rtt.smoothed(),
-            acked: self.acked.recent(300_000).map(Bitrate::from_f64),
-            loss: self.loss.recent(600_000).ratio().unwrap_or(0.0),
-            inherent_loss: self.test.inherent(),
-            ceiling: self.rate.ceiling(),
-            application_limited: self.is_limited(self.now),
-        }
-    }
-
-    fn state(&self, state: State) -> State {
-        match state {
-            _ if self.outage => State::Outage,
-            State::Increase | State::Hold if self.prober.is_starting(self.now) => State::Startup,
-            state => state,
-        }
-    }
-
-    fn reason(&self, pushback: f64) -> Reason {
-        match () {
-            () if self.outage => Reason::Silence,
-            () if self.refresh_until.is_some() => Reason::BaseRefresh,
-            () if pushback < 1.0 => Reason::WindowFull,
-            () => self.rate.reason(),
-        }
-    }
-
-    fn window(&self, target: Bitrate) -> DataSize {
-        let rtt_min = self.rtt.min().unwrap_or(window::UNKNOWN_RTT);
-        if self.rate.state() == State::Competing {
-            window::size_competing(target, self.rtt.smoothed(), rtt_min)
-        } else {
-            window::size(target, rtt_min, self.interval + self.report_gap)
-        }
     }
 
     /// When the silence becomes an outage, if something is in flight.
@@ -391,166 +277,6 @@ impl Estimator {
         }
         self.flood.1 += 1;
         self.flood.1 > REPORTS_PER_SECOND
-    }
-
-    /// Feeds a report to the parts that measure. The newest arrival of it, if anything arrived, and whether reports
-    /// before it were lost.
-    fn digest(&mut self, now: Timestamp, feedback: &Feedback<'_>) -> (Option<Acked>, bool) {
-        self.explained = 0.0;
-        let mut passed_over = false;
-        let mut newest: Option<Acked> = None;
-        for result in feedback.results {
-            let (verdict, gap) = self.history.on_result(now, result);
-            if let Some(gap) = gap {
-                passed_over = true;
-                self.credit(&gap);
-            }
-            match verdict {
-                Verdict::Nothing => {}
-                Verdict::Received(acked) => {
-                    self.loss.on_received(acked.sent);
-                    self.batch.push(acked);
-                }
-                Verdict::Recovered(acked) => {
-                    self.loss.on_recovered(acked.sent);
-                    self.batch.push(acked);
-                }
-                Verdict::Lost { sent, after_loss, probe, .. } => {
-                    self.loss.on_lost(sent, after_loss);
-                    self.prober.on_lost(probe);
-                    self.newest_reported = self.newest_reported.max(sent);
-                }
-            }
-            if self.batch.len() == PIECE {
-                newest = self.digest_batch(now).or(newest);
-            }
-        }
-        (self.digest_batch(now).or(newest), passed_over)
-    }
-
-    fn digest_batch(&mut self, now: Timestamp) -> Option<Acked> {
-        let mut batch = std::mem::take(&mut self.batch);
-        if !batch.is_sorted_by_key(|acked| acked.arrival) {
-            batch.sort_unstable_by_key(|acked| (acked.arrival, acked.sent, acked.seq));
-        }
-        let (target, limited) = (self.rate.target(), self.is_limited(now));
-        for acked in &batch {
-            // What arrived before something already digested is no news about the queue.
-            if self.newest_arrival.is_none_or(|newest| acked.arrival >= newest) {
-                self.newest_arrival = Some(acked.arrival);
-                self.queue.on_packet(acked.sent, acked.arrival);
-                self.slope.on_packet(now, acked.sent, acked.arrival);
-            }
-            if !acked.credited {
-                self.acked.add(acked.arrival, acked.size);
-            }
-            self.prober.on_acked(acked);
-            self.marks.on_packet(acked.ecn);
-            self.explained = self.explained.max(OwnBurst::explains(acked.burst, target, limited));
-        }
-        let newest = batch.last().copied();
-        batch.clear();
-        self.batch = batch;
-        newest
-    }
-
-    /// Bytes whose report was lost arrived somewhere between their neighbours.
-    fn credit(&mut self, gap: &Gap) {
-        const PARTS: i64 = 8;
-        let span = gap.before - gap.after;
-        for part in 0..PARTS {
-            self.acked.add(gap.after + span * (part + 1) / (PARTS + 1), gap.bytes / PARTS as u32);
-        }
-    }
-
-    /// The sender does not use what it has. One that says it does, or that the window held back, is believed: right
-    /// after a rise or an outage its last second says otherwise.
-    fn is_limited(&self, now: Timestamp) -> bool {
-        let uses_all = |demand: DemandRates| demand.current.as_f64() >= USES_ALL * self.rate.target();
-        if self.demand.is_some_and(uses_all) || self.held_at.is_some_and(|at| now - at < HELD_FOR) {
-            return false;
-        }
-        self.media.average(micros(now), LIMITED_WINDOW) < LIMITED * self.rate.target()
-    }
-
-    /// What was seen of the queue is of packets that arrived; what stands in it now is in flight. After a stall of the
-    /// radio everything arrives at once and late, and nothing stands any more.
-    fn present_queue(&self, seen: f64) -> f64 {
-        let target = self.rate.target();
-        let rate = self.acked.recent(150_000).unwrap_or(0.0).max(target).max(1.0);
-        let held = self.held_at.is_some_and(|at| self.now - at < self.rtt.smoothed());
-        if held && rate < RELEASED * target {
-            // Little is in flight because the window held it back: what stands there may be others'.
-            return seen;
-        }
-        seen.min(self.history.in_flight().as_bytes() as f64 * 8_000.0 / rate)
-    }
-
-    /// The sender can follow a target that moves by a tenth: an encoder. Whole layers cannot: a dip that clears a
-    /// backlog would cost them a switch and a key frame, which makes the next backlog.
-    fn is_elastic(&self) -> bool {
-        self.demand.is_none_or(|demand| {
-            demand.next_useful.is_zero()
-                || demand.next_useful > demand.current && demand.next_useful <= demand.current.scaled(ELASTIC)
-        })
-    }
-
-    /// How sure it is, 0 to 1, that packets wait in the pacer: it has sent without a pause for longer than a frame
-    /// takes. A pacer that owns nothing tells nothing, but its silence does.
-    fn backlog(&self) -> f64 {
-        let busy = (self.now - self.busy_since).as_secs_f64();
-        ((busy - BUSY.0) / (BUSY.1 - BUSY.0)).clamp(0.0, 1.0)
-    }
-
-    /// A pause longer than the pacer makes by itself: nothing waits.
-    fn watch_pacer(&mut self, now: Timestamp, size: DataSize) {
-        let pause = self.last_sent.1 / self.estimate().pacing;
-        if now > self.last_sent.0 + pause.mul_f64(1.2) + PACER_SLACK {
-            self.busy_since = now;
-        }
-        self.last_sent = (now, size);
-    }
-
-    /// One packet's time at the current rate belongs to the link, not to a queue.
-    fn gate(&self) -> f64 {
-        let packet = PACKET * 8_000.0 / self.rate.target();
-        (PACKET_TIMES * packet).clamp(GATE, GATE_MAX)
-    }
-
-    fn signals(&self, now: Timestamp, dt: f64, queue: f64, after_gap: bool) -> Signals {
-        let reported = self.newest_reported;
-        let sent_reported = self.sent.window(micros(reported), 300_000).rate().unwrap_or(0.0);
-        let most = BELIEVED * self.sent.average(micros(now), 2_000_000).max(sent_reported);
-        let acked = |window| self.acked.recent(window).map(|rate: f64| rate.min(most));
-        let slow = self.rate.target() < 400_000.0;
-        let recent = self.loss.recent((self.rtt.smoothed().as_micros() as i64).max(200_000));
-        let noise = 2.0 * self.config.arrival_resolution.as_secs_f64() * 1_000.0;
-        Signals {
-            now,
-            dt,
-            queue,
-            threshold: self.queue.threshold().max(self.gate() + GATE_TO_THRESHOLD) + self.explained + noise,
-            gate: self.gate(),
-            usage: self.slope.usage(),
-            acked: [
-                acked(150_000),
-                acked(if slow { 500_000 } else { 300_000 }),
-                acked(500_000),
-                acked(1_000_000),
-            ],
-            sent: self.sent.average(micros(now), 300_000),
-            sent_reported,
-            inherent: self.test.inherent(),
-            excess_loss: recent.ratio().map_or(0.0, |loss| loss - self.test.inherent()),
-            rtt: self.rtt.smoothed(),
-            feedback: self.interval,
-            newest_sent: reported,
-            limited: self.is_limited(now),
-            excused: self.prober.excuses_queue(now),
-            testing: self.test.is_watching(),
-            after_gap,
-            marked: self.marks.signals(),
-        }
     }
 
     /// Once per report: everything that may move the target.
@@ -655,5 +381,4 @@ fn micros(at: Timestamp) -> i64 {
 }
 
 #[cfg(test)]
-#[path = "estimator_tests.rs"]
 mod tests;
