@@ -7,7 +7,7 @@ use units::{Bitrate, DataSize, Timestamp};
 
 use super::assemble::{Assembled, Assembler, Frame};
 use super::judge::{BadFrame, Judge};
-use super::playback::Playback;
+use super::playback::{FREEZE, Playback};
 use super::reorder::{Arrival, InOrder, ReceivedPacket, Reorder};
 use crate::synthetic::Stamp;
 
@@ -55,6 +55,9 @@ pub struct StreamStats {
     pub keyframe_requests: u64,
     /// Changes of encoding or source, where frames say which they are of.
     pub switches: u64,
+    /// Times that two frames of one source were made more than [`FREEZE`] apart: freezes that the source's machine is to
+    /// blame for. Only of frames that say when they were made.
+    pub source_stalls: u64,
     /// Width and height of the last keyframe.
     pub size: Option<(u16, u16)>,
     /// Encoding of the last good frame, where it says so.
@@ -196,6 +199,11 @@ impl StreamCheck {
             let identity = |stamp: Stamp| (stamp.source, stamp.encoding);
             let changed = self.last_stamp.is_some_and(|last| identity(last) != identity(stamp));
             self.stats.switches += u64::from(changed);
+            let stalled = self.last_stamp.is_some_and(|last| {
+                last.source == stamp.source
+                    && Duration::from_micros(stamp.made_at.saturating_sub(last.made_at)) > FREEZE
+            });
+            self.stats.source_stalls += u64::from(stalled);
             self.stats.encoding = Some(stamp.encoding);
         }
         self.last_stamp = stamp;

@@ -318,6 +318,37 @@ fn a_gap_of_one_behind_an_unfinished_frame_is_a_switch_and_no_loss() {
 }
 
 #[test]
+fn a_camera_that_stalls_is_told_from_a_path_that_does() {
+    let mut camera = Camera::new(CameraConfig::default(), 3);
+    let mut forwarder = Forwarder::new();
+    for tick in [0_u32, 1, 2, 12, 13] {
+        let at = Timestamp::ZERO + TICK * tick;
+        let frames = camera.capture(at, at.as_micros());
+        forwarder.forward(tick as usize, &packets(frames[0].timestamp, &frames[0].payloads));
+    }
+    let check = play(&forwarder.out);
+    let freezes = check.playback(forwarder.out.last().unwrap().0).freezes();
+    assert_eq!(
+        (freezes, check.stats().source_stalls),
+        (1, 1),
+        "330 ms without a frame, and without one made"
+    );
+
+    let late = Timestamp::ZERO + TICK * 40;
+    forwarder
+        .out
+        .iter_mut()
+        .filter(|(at, _)| *at > Timestamp::ZERO + TICK * 12)
+        .for_each(|(at, _)| *at = late);
+    let check = play(&forwarder.out);
+    assert_eq!(
+        (check.playback(late).freezes(), check.stats().source_stalls),
+        (2, 1),
+        "the second is the path's"
+    );
+}
+
+#[test]
 fn temporal_layers_may_be_dropped_but_base_frames_may_not() {
     let footage = footage(60, 2);
     let layer =
