@@ -1,7 +1,7 @@
 //! The decision: one choice for every subscription of one receiver.
 //!
-//! Owns the order of the parts: filter (`ladder`), spend (`spend`), remember (`stability`), explain (`explain`). It is a pure
-//! function: what it remembers leaves with the choices.
+//! Owns the order of the parts: filter (`ladder`), spend (`spend`), remember (`stability`), explain
+//! (`explain`). It is a pure function: what it remembers leaves with the choices.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use crate::spend::{Account, Purse, cheapest, spend};
 use crate::utility::{loyalty, utility};
 use crate::{Budget, Choice, DeviceProfile, Stability, Subscription};
 
-/// How long a new subscription stays at its cheapest point while there is no estimate at all: long enough for a first one
-/// to come, short enough for receivers that never send feedback.
+/// How long a new subscription stays at its cheapest point while there is no estimate at all: long enough for
+/// a first one to come, short enough for receivers that never send feedback.
 const CAUTIOUS_START: Duration = Duration::from_secs(1);
 
 /// Everything one decision depends on.
@@ -25,8 +25,8 @@ pub struct Input<'a> {
     pub now: Timestamp,
     /// The receiver.
     pub device: DeviceProfile,
-    /// What may be spent on video. `None` while there is no estimate: then every new subscription has its cheapest point for
-    /// a moment, and after that device and viewport alone decide.
+    /// What may be spent on video. `None` while there is no estimate: then every new subscription has its
+    /// cheapest point for a moment, and after that device and viewport alone decide.
     pub budget: Option<Budget>,
     /// What it wants to see. Among equal roles the earlier one goes first.
     pub subscriptions: Vec<Subscription<'a>>,
@@ -43,8 +43,8 @@ pub struct Decision {
     pub pixel_rate: u64,
     /// What the choices would cost if the link carried everything: no more needs to be probed for.
     pub wanted: Bitrate,
-    /// The bit budget at which the best of the missing steps would be taken; `None` when bandwidth keeps nobody back.
-    /// [`crate::Reserves::estimate_for`] turns it into the estimate to probe for.
+    /// The bit budget at which the best of the missing steps would be taken; `None` when bandwidth keeps
+    /// nobody back. [`crate::Reserves::estimate_for`] turns it into the estimate to probe for.
     pub probe: Option<Bitrate>,
     /// When to decide again even if no input changes; `None` for never.
     pub again: Option<Timestamp>,
@@ -121,7 +121,8 @@ fn open(input: &Input<'_>, subscription: &Subscription<'_>, rungs: &mut Vec<Rung
     let target = subscription.target.and_then(|target| subscription.points.get(target));
     let held_utility =
         target.map(|point| utility(&input.device, subscription, point) * loyalty(subscription, point));
-    // A pause that a budget forced is left like any other step up; one that was never decided about is a new face.
+    // A pause that a budget forced is left like any other step up; one that was never decided about is a new
+    // face.
     let paused = subscription.target.is_none() && subscription.stability.downgraded.is_some();
     let stability = subscription.stability;
     let startup_until = stability.started.unwrap_or(input.now) + CAUTIOUS_START;

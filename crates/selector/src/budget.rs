@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use units::{Bitrate, Timestamp};
 
-/// How long one generation of [`BudgetHistory`] is. Two of them are kept, so that a dip is remembered for 2.5 to 5 s: long
-/// enough to span a round of probing, short enough to use a link that got better.
+/// How long one generation of [`BudgetHistory`] is. Two of them are kept, so that a dip is remembered for 2.5
+/// to 5 s: long enough to span a round of probing, short enough to use a link that got better.
 const GENERATION: Duration = Duration::from_millis(2_500);
 
 /// What an upgrade leaves unused, in percent of the lowest recent estimate.
@@ -66,8 +66,8 @@ pub struct BudgetHistory {
 }
 
 impl BudgetHistory {
-    /// Takes note of an estimate and makes the budget of this moment. Call it with every estimate, also when it did not
-    /// change and nothing is to be decided.
+    /// Takes note of an estimate and makes the budget of this moment. Call it with every estimate, also when
+    /// it did not change and nothing is to be decided.
     pub fn budget(&mut self, now: Timestamp, estimate: Bitrate, reserves: &Reserves) -> Budget {
         let age = self.generation_started.map(|at| now - at);
         if age.is_none_or(|age| age >= GENERATION) {
@@ -135,7 +135,9 @@ mod tests {
         }
 
         #[test]
-        fn no_estimate_breaks_it(steps in proptest::collection::vec((any::<u32>(), any::<u64>()), 0..50), permille: u16) {
+        fn no_estimate_breaks_it(
+            steps in proptest::collection::vec((any::<u32>(), any::<u64>()), 0..50), permille: u16,
+        ) {
             let reserves = Reserves { audio: Bitrate::from_kbps(64), retransmission_permille: permille };
             let mut history = BudgetHistory::default();
             let mut now = Timestamp::ZERO;

@@ -1,10 +1,11 @@
 //! What a device really decodes, from what its client reports: a hot phone is not visible in bandwidth.
 //!
-//! Owns how reports shrink and regrow the decode budget. Leaves the nominal budget to `device` and spending to `allocate`.
+//! Owns how reports shrink and regrow the decode budget. Leaves the nominal budget to `device` and spending
+//! to `allocate`.
 //!
-//! A report of strain sets the ceiling below what was being decoded at that moment, since a preset may promise far more than
-//! was ever asked for. Good reports raise it again in steps. To go back to where the strain was takes ever longer, so that a
-//! warm phone is not tried every few seconds.
+//! A report of strain sets the ceiling below what was being decoded at that moment, since a preset may
+//! promise far more than was ever asked for. Good reports raise it again in steps. To go back to where the
+//! strain was takes ever longer, so that a warm phone is not tried every few seconds.
 
 use std::time::Duration;
 
@@ -13,10 +14,12 @@ use units::Timestamp;
 
 use crate::DeviceProfile;
 
-/// Frames thrown away whole, in percent, above which a device does not keep up. Some are thrown away by a busy page.
+/// Frames thrown away whole, in percent, above which a device does not keep up. Some are thrown away by a
+/// busy page.
 const DROPPED_PERCENT: u64 = 10;
 
-/// Share of the time, in percent, that one video may spend in its decoder: above it the next slow frame is late.
+/// Share of the time, in percent, that one video may spend in its decoder: above it the next slow frame is
+/// late.
 const BUSY_PERCENT: u128 = 80;
 
 /// The same where pictures froze as well; freezes of an idle decoder are the network's.
@@ -72,8 +75,9 @@ pub struct DecodeHealth {
 }
 
 impl DecodeHealth {
-    /// Takes note of a report. `in_use` is what the device is being sent ([`crate::Decision::pixel_rate`]), `nominal` what
-    /// its profile promises, both in pixels per second. True when the budget changed, so that it is time to decide again.
+    /// Takes note of a report. `in_use` is what the device is being sent ([`crate::Decision::pixel_rate`]),
+    /// `nominal` what its profile promises, both in pixels per second. True when the budget changed, so that
+    /// it is time to decide again.
     pub fn report(
         &mut self,
         now: Timestamp,
@@ -179,7 +183,8 @@ mod tests {
         }
     }
 
-    /// A device that can decode so much and no more, and is sent all that its budget allows; the budget at every second.
+    /// A device that can decode so much and no more, and is sent all that its budget allows; the budget at
+    /// every second.
     fn live(capacity: u64, seconds: u64) -> Vec<u64> {
         let mut health = DecodeHealth::default();
         (0..seconds)
@@ -219,15 +224,17 @@ mod tests {
     proptest! {
         #[test]
         fn no_report_breaks_it(
-            reports in prop::collection::vec((any::<u32>(), any::<u32>(), any::<u32>(), any::<u64>(), any::<u64>()), 0..40),
+            reports in prop::collection::vec(any::<(u32, u32, u32, u64, u64)>(), 0..40),
         ) {
             let mut health = DecodeHealth::default();
             let mut now = Timestamp::ZERO;
             for (decoded, dropped, ms, in_use, nominal) in reports {
                 now += Duration::from_millis(u64::from(ms));
-                let slots = [SlotDecode { decoded, dropped, time: Duration::from_millis(ms.into()), freezes: 1 }; 2];
+                let time = Duration::from_millis(ms.into());
+                let slots = [SlotDecode { decoded, dropped, time, freezes: 1 }; 2];
                 let before = health;
-                let changed = health.report(now, Duration::from_millis(u64::from(decoded)), &slots, (in_use, nominal));
+                let interval = Duration::from_millis(u64::from(decoded));
+                let changed = health.report(now, interval, &slots, (in_use, nominal));
                 prop_assert_eq!(changed, before.ceiling != health.ceiling);
                 prop_assert!(health.ceiling.is_none_or(|ceiling| ceiling >= LEAST));
             }

@@ -1,7 +1,7 @@
 //! What a receiving device can show and decode: presets by class, refined by what the device reports.
 //!
-//! Owns the presets (data in `presets.toml`, replaceable field by field) and the profile that the decision is given.
-//! Leaves the JSON form of reports to `signalling` and their live part to `decode_health`.
+//! Owns the presets (data in `presets.toml`, replaceable field by field) and the profile that the decision is
+//! given. Leaves the JSON form of reports to `signalling` and their live part to `decode_health`.
 
 use std::collections::BTreeMap;
 use std::fmt;

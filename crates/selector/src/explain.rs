@@ -128,7 +128,8 @@ fn judge(
         bitrate: (missing_bits > 0).then(|| Bitrate::from_bps(missing_bits)),
         pixel_rate: (missing_pixels > 0).then_some(missing_pixels),
     };
-    // A probe helps where more bits are all it takes. A step that waits is not helped, and right after a fall a probe harms.
+    // A probe helps where more bits are all it takes. A step that waits is not helped, and right after a fall
+    // a probe harms.
     let probe = matches!(reason, Reason::Bandwidth | Reason::Priority)
         && missing_pixels == 0
         && case.blocked.is_none();

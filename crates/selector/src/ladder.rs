@@ -1,8 +1,9 @@
 //! From what a publication offers to what one receiver may be given, in order of worth.
 //!
-//! Owns the filter (liveness, codec, device, care, the user's wish, viewport) and the naming of whatever the filter took
-//! away next above the top. Leaves affording what remains to `spend`. Points are ordered by what they are (pixels, frames),
-//! never by name or position: ladders have holes, equal sizes and missing lowest rungs.
+//! Owns the filter (liveness, codec, device, care, the user's wish, viewport) and the naming of whatever the
+//! filter took away next above the top. Leaves affording what remains to `spend`. Points are ordered by what
+//! they are (pixels, frames), never by name or position: ladders have holes, equal sizes and missing lowest
+//! rungs.
 
 use crate::subscription::fits_height;
 use crate::utility::{loyalty, utility};
@@ -30,8 +31,9 @@ pub(crate) struct Ceiling {
     pub(crate) point: Option<usize>,
 }
 
-/// Appends the rungs of one subscription, least worth first, without those that another one beats at no higher price.
-/// The former target stays even when beaten: its price swings, and giving it up must be a decision.
+/// Appends the rungs of one subscription, least worth first, without those that another one beats at no
+/// higher price. The former target stays even when beaten: its price swings, and giving it up must be a
+/// decision.
 pub(crate) fn build(
     device: &DeviceProfile,
     subscription: &Subscription<'_>,
@@ -113,8 +115,9 @@ impl<'a> Limits<'a> {
         fits_height(point.width, point.height, self.device.max_height)
     }
 
-    /// Why a point is not for this subscription; `None` when it is. Where several limits apply, the one that is easiest to
-    /// change comes first: the user's own, then the device's care, then its nature, then the size of the tile.
+    /// Why a point is not for this subscription; `None` when it is. Where several limits apply, the one that
+    /// is easiest to change comes first: the user's own, then the device's care, then its nature, then the
+    /// size of the tile.
     fn excluded_by(&self, point: &OperatingPoint) -> Option<Reason> {
         if !self.decodable(point) {
             return Some(Reason::PublisherOff);
@@ -143,8 +146,8 @@ impl<'a> Limits<'a> {
         }
     }
 
-    /// Whether a frame rate is above a ceiling, unless its encoding has nothing slower. An eighth is granted to cameras
-    /// that run at 31 frames per second.
+    /// Whether a frame rate is above a ceiling, unless its encoding has nothing slower. An eighth is granted
+    /// to cameras that run at 31 frames per second.
     fn too_fast(&self, point: &OperatingPoint, ceiling: u32) -> bool {
         let above = |fps: u32| u64::from(fps) * 8 > u64::from(ceiling) * 9;
         above(point.fps)
@@ -158,8 +161,8 @@ impl<'a> Limits<'a> {
         let points = &self.subscription.points;
         let top = rungs.last().map_or((0, 0), |rung| stature(&points[rung.point]));
         let above = points.iter().enumerate().filter(|(_, point)| self.sized(point) && stature(point) > top);
-        // The next size, at the frame rate that comes closest to this one. A point that is off and limited as well is
-        // named by its limit: sending it would change nothing.
+        // The next size, at the frame rate that comes closest to this one. A point that is off and limited as
+        // well is named by its limit: sending it would change nothing.
         let next = above.min_by_key(|(_, point)| (point.pixels(), point.fps.abs_diff(top.1), point.fps));
         match next.map(|(index, point)| (index, self.limited_by(point).unwrap_or(Reason::PublisherOff))) {
             // Nothing is missing at a tile that is filled.
@@ -176,8 +179,8 @@ fn stature(point: &OperatingPoint) -> (u64, u32) {
     (point.pixels(), point.fps)
 }
 
-/// Whether a picture has a pixel for every one of the viewport, in the direction that limits it. A thirty-second part is
-/// forgiven: nobody sees it, and the next encoding has four times the pixels.
+/// Whether a picture has a pixel for every one of the viewport, in the direction that limits it. A
+/// thirty-second part is forgiven: nobody sees it, and the next encoding has four times the pixels.
 fn fills(viewport: Viewport, point: &OperatingPoint) -> bool {
     let enough = |have: u32, want: u32| u64::from(have) * 33 >= u64::from(want) * 32;
     match viewport {

@@ -1,12 +1,12 @@
 //! Which operating point each subscription of one receiver gets, and why.
 //!
-//! Owns the decision: device profiles and their presets, ladders, the two budgets (bits and decoded pixels), stability
-//! and the explanation of every choice. Leaves estimation to `estimator`, and streams, keyframes and the wire to
-//! `router`: this crate sees numbers, never tracks or SSRCs.
+//! Owns the decision: device profiles and their presets, ladders, the two budgets (bits and decoded pixels),
+//! stability and the explanation of every choice. Leaves estimation to `estimator`, and streams, keyframes
+//! and the wire to `router`: this crate sees numbers, never tracks or SSRCs.
 //!
-//! [`allocate`] is a pure function. What it must remember between two decisions is handed out as a plain value
-//! ([`Stability`], one per subscription) and handed in again, so that a recorded [`Input`] replays to the same
-//! [`Decision`].
+//! [`allocate`] is a pure function. What it must remember between two decisions is handed out as a plain
+//! value ([`Stability`], one per subscription) and handed in again, so that a recorded [`Input`] replays to
+//! the same [`Decision`].
 //!
 //! ```
 //! use std::borrow::Cow;

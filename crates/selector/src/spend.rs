@@ -1,11 +1,13 @@
 //! Spending the two budgets: floors in role order, then the best upgrade per price until none fits.
 //!
-//! Owns the order of spending. Leaves which points are for whom to `ladder` and naming what stood in the way to `explain`.
+//! Owns the order of spending. Leaves which points are for whom to `ladder` and naming what stood in the way
+//! to `explain`.
 //!
-//! The problem is a knapsack with one choice per subscription and two budgets. Among all upgrades that fit, the one with the
-//! highest gain per price is taken, again and again. Since that walks the upper convex hull of what still fits, a larger
-//! bit budget never gives less worth as long as it is the only scarce one: at the first difference the larger budget
-//! takes a step that costs more than the smaller one has left, at a gain per price that the smaller one cannot beat.
+//! The problem is a knapsack with one choice per subscription and two budgets. Among all upgrades that fit,
+//! the one with the highest gain per price is taken, again and again. Since that walks the upper convex hull
+//! of what still fits, a larger bit budget never gives less worth as long as it is the only scarce one: at
+//! the first difference the larger budget takes a step that costs more than the smaller one has left, at a
+//! gain per price that the smaller one cannot beat.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -13,8 +15,8 @@ use std::ops::Range;
 
 use crate::ladder::Rung;
 
-/// Gains on the way to what a subscription has already count this much more, so that an upgrade of one is not paid by a
-/// downgrade of another over a trifle.
+/// Gains on the way to what a subscription has already count this much more, so that an upgrade of one is not
+/// paid by a downgrade of another over a trifle.
 const HOLD: f64 = 1.2;
 
 /// One subscription, as far as spending is concerned.
@@ -24,8 +26,8 @@ pub(crate) struct Account {
     pub(crate) rungs: Range<usize>,
     /// The end of those that it may be given: better ones wait.
     pub(crate) allowed: usize,
-    /// What it had: bits up to which it is judged by the estimate of the moment. `None` for new ones, whose floor is
-    /// judged so; zero for one that a budget paused.
+    /// What it had: bits up to which it is judged by the estimate of the moment. `None` for new ones, whose
+    /// floor is judged so; zero for one that a budget paused.
     pub(crate) held_bits: Option<u64>,
     /// The worth up to which gains count as held.
     pub(crate) held_utility: f64,
@@ -172,8 +174,8 @@ fn upgrades(rungs: &[Rung], accounts: &mut [Account], purse: &mut Purse) {
     while let Some(step) = steps.pop() {
         let account = &mut accounts[step.account];
         let from = account.at.map(|at| &rungs[at]);
-        // What is left only shrinks: a best step that still fits is still the best of its subscription, and one that
-        // no longer fits is followed by a worse one.
+        // What is left only shrinks: a best step that still fits is still the best of its subscription, and
+        // one that no longer fits is followed by a worse one.
         if purse.fits(account, from, &rungs[step.to]) {
             purse.pay(from, &rungs[step.to]);
             account.at = Some(step.to);

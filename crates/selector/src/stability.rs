@@ -1,6 +1,7 @@
 //! What must be remembered between two decisions so that a subscription does not flicker.
 //!
-//! Owns the state and its rules: how long a better step waits after a worse one. Leaves choosing to `allocate`.
+//! Owns the state and its rules: how long a better step waits after a worse one. Leaves choosing to
+//! `allocate`.
 
 use std::time::Duration;
 
@@ -16,8 +17,8 @@ pub(crate) const DWELL_MAX: Duration = Duration::from_secs(10);
 /// A worse step so soon after a better one means that the better one was a mistake.
 pub(crate) const UNDONE_WITHIN: Duration = Duration::from_secs(10);
 
-/// What one subscription's history means for its next decision. Plain state: handed out with a choice, handed in with
-/// the next input. The default is that of a new subscription.
+/// What one subscription's history means for its next decision. Plain state: handed out with a choice, handed
+/// in with the next input. The default is that of a new subscription.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stability {
     /// When it was first decided about.

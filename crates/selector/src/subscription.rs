@@ -12,8 +12,8 @@ use crate::{Codec, Stability};
 /// An encoding up to one of its temporal layers: something a receiver can be given, with what it costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperatingPoint {
-    /// Which encoding it belongs to. Only compared: points of one encoding differ by frame rate alone, so that going
-    /// from one to the other needs no keyframe.
+    /// Which encoding it belongs to. Only compared: points of one encoding differ by frame rate alone, so
+    /// that going from one to the other needs no keyframe.
     pub encoding: u8,
     /// The highest temporal layer that is part of it.
     pub temporal: u8,
@@ -43,7 +43,8 @@ impl OperatingPoint {
     }
 }
 
-/// How much a subscription matters. Later ones matter more: they get their floor first and weigh more in the rest.
+/// How much a subscription matters. Later ones matter more: they get their floor first and weigh more in the
+/// rest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -97,7 +98,8 @@ impl Viewport {
 /// One receiver's interest in one publication.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Subscription<'a> {
-    /// How much it matters. Among equals the earlier one in the input goes first: put whoever spoke last first.
+    /// How much it matters. Among equals the earlier one in the input goes first: put whoever spoke last
+    /// first.
     pub role: Role,
     /// How large it is shown.
     pub viewport: Viewport,
@@ -105,13 +107,13 @@ pub struct Subscription<'a> {
     pub max_fps: Option<u32>,
     /// The user's own ceiling: shorter side in pixels of a 16:9 picture. The smallest point stays allowed.
     pub max_height: Option<u32>,
-    /// Shorter side in pixels below which a picture is of little use (text on a shared screen). It is granted before
-    /// anybody is given more than a floor, where it can be afforded. 0 for none.
+    /// Shorter side in pixels below which a picture is of little use (text on a shared screen). It is granted
+    /// before anybody is given more than a floor, where it can be afforded. 0 for none.
     pub floor_height: u32,
     /// Whether it may be paused when nothing fits. When not, it gets its cheapest point even over the budget.
     pub pausable: bool,
-    /// What the publication offers, in any order as long as it is the same from decision to decision; a choice names
-    /// a position in it.
+    /// What the publication offers, in any order as long as it is the same from decision to decision; a
+    /// choice names a position in it.
     pub points: Cow<'a, [OperatingPoint]>,
     /// The former decision.
     pub target: Option<usize>,
@@ -139,8 +141,8 @@ impl<'a> Subscription<'a> {
     }
 }
 
-/// Whether a picture fits a ceiling given as the shorter side of a 16:9 picture, lying or standing: 360 admits 640x360 and
-/// 360x640, but neither 640x480 nor 860x360.
+/// Whether a picture fits a ceiling given as the shorter side of a 16:9 picture, lying or standing: 360
+/// admits 640x360 and 360x640, but neither 640x480 nor 860x360.
 pub(crate) fn fits_height(width: u32, height: u32, ceiling: u32) -> bool {
     let (short, long) = (width.min(height), width.max(height));
     // Rounded up, so that the usual 854x480 passes as 480.

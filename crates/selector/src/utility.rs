@@ -1,21 +1,21 @@
 //! How much a picture is worth to whoever looks at it.
 //!
-//! Owns the shape of the utility: concave in displayed size and in frame rate, saturating at what the viewport shows, weighted
-//! by role. Leaves what can be afforded to `spend`. Only addition, multiplication and division of floats, whose results
-//! IEEE 754 fixes, so that decisions are the same on every machine.
+//! Owns the shape of the utility: concave in displayed size and in frame rate, saturating at what the
+//! viewport shows, weighted by role. Leaves what can be afforded to `spend`. Only addition, multiplication
+//! and division of floats, whose results IEEE 754 fixes, so that decisions are the same on every machine.
 
 use crate::{DeviceProfile, OperatingPoint, Role, Subscription, Viewport};
 
-/// Where the size curve bends: at a quarter of the wanted height a picture is worth about half of a full one. Smaller
-/// bends earlier, which favours many small pictures over one large one.
+/// Where the size curve bends: at a quarter of the wanted height a picture is worth about half of a full one.
+/// Smaller bends earlier, which favours many small pictures over one large one.
 const SIZE_BEND: f64 = 0.4;
 
-/// The same for frame rate: 15 of 30 frames per second are worth five sixths, so that on a large tile twice the height is
-/// worth more than twice the frames.
+/// The same for frame rate: 15 of 30 frames per second are worth five sixths, so that on a large tile twice
+/// the height is worth more than twice the frames.
 const RATE_BEND: f64 = 0.25;
 
-/// Text wants sharpness: on a shared screen half the height is worth less than two thirds, and 5 of 30 frames per second more
-/// than that.
+/// Text wants sharpness: on a shared screen half the height is worth less than two thirds, and 5 of 30 frames
+/// per second more than that.
 const SCREEN_SIZE_BEND: f64 = 1.5;
 
 /// See [`SCREEN_SIZE_BEND`].
@@ -24,8 +24,8 @@ const SCREEN_RATE_BEND: f64 = 0.1;
 /// Frames per second beyond which nothing is gained unless a receiver asks for more.
 const FULL_RATE: u32 = 30;
 
-/// The encoding that a receiver has already is worth this much more, since going to another is seen and costs a keyframe:
-/// a step in frame rate is preferred to one in size.
+/// The encoding that a receiver has already is worth this much more, since going to another is seen and costs
+/// a keyframe: a step in frame rate is preferred to one in size.
 const LOYALTY: f64 = 1.05;
 
 /// The worth of one point to one subscription, without loyalty; 0 to the weight of its role.
@@ -61,7 +61,8 @@ fn weight(role: Role) -> f64 {
     }
 }
 
-/// The part of the shown height (or width, whichever is tighter) that the picture has pixels for; 1 when it has enough.
+/// The part of the shown height (or width, whichever is tighter) that the picture has pixels for; 1 when it
+/// has enough.
 fn shown(device: &DeviceProfile, viewport: Viewport, point: &OperatingPoint) -> f64 {
     let ratio = match viewport {
         Viewport::Shown { width, height } => {

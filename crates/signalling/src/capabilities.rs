@@ -1,15 +1,15 @@
 //! What a client says about the device it runs on.
 //!
-//! Owns the JSON form only. All of it is optional: the preset of the device class fills in what is missing, which is
-//! `selector`'s business, as is what follows from any of it.
+//! Owns the JSON form only. All of it is optional: the preset of the device class fills in what is missing,
+//! which is `selector`'s business, as is what follows from any of it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
 
-/// What the device can show, decode and afford. Everything is optional; what is missing comes from the preset of the
-/// device class, and without a class from the preset `unknown`.
+/// What the device can show, decode and afford. Everything is optional; what is missing comes from the preset
+/// of the device class, and without a class from the preset `unknown`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Capabilities {
     /// What kind of device it is.

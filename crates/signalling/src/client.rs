@@ -1,7 +1,7 @@
 //! What a client sends.
 //!
-//! Owns the messages and their JSON form. Leaves bounds on their contents to `limits` and what follows from them to
-//! `sfu`.
+//! Owns the messages and their JSON form. Leaves bounds on their contents to `limits` and what follows from
+//! them to `sfu`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,8 +15,8 @@ use crate::{Capabilities, ParticipantId, PublicationId, Source, limits};
 pub enum ClientMessage {
     /// Enters a room, or returns to it. Answered by `joined` or by an error.
     Join(Join),
-    /// An SDP offer: sending sections, and receive-only sections that become slots. Answered by `answer`, or by the
-    /// error `offer_rejected`, after which the former agreement still stands.
+    /// An SDP offer: sending sections, and receive-only sections that become slots. Answered by `answer`, or
+    /// by the error `offer_rejected`, after which the former agreement still stands.
     Offer(Offer),
     /// Replaces all that was said about the device.
     Capabilities(Capabilities),
@@ -35,8 +35,8 @@ pub enum ClientMessage {
 /// Enters a room, or returns to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Join {
-    /// The room's name: 1 to 64 of the letters `a-z`, `A-Z`, digits, `.`, `_`, `~` and `-`. It comes into being with
-    /// its first participant and ends with its last.
+    /// The room's name: 1 to 64 of the letters `a-z`, `A-Z`, digits, `.`, `_`, `~` and `-`. It comes into
+    /// being with its first participant and ends with its last.
     #[schemars(length(min = 1, max = limits::ROOM_CHARS), regex(pattern = r"^[A-Za-z0-9._~-]*$"))]
     pub room: String,
     /// What to call this participant: 1 to 64 characters, none of them control characters.
@@ -49,8 +49,9 @@ pub struct Join {
     /// What the device can do.
     #[serde(default)]
     pub capabilities: Capabilities,
-    /// The `resume` of an earlier `joined`: takes over that participant, with its publications, slots and media path.
-    /// Where that participant is gone, the join is an ordinary one and `joined` says `resumed: false`.
+    /// The `resume` of an earlier `joined`: takes over that participant, with its publications, slots and
+    /// media path. Where that participant is gone, the join is an ordinary one and `joined` says `resumed:
+    /// false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = limits::RESUME_BYTES), regex(pattern = limits::VISIBLE))]
     pub resume: Option<String>,
@@ -63,9 +64,9 @@ pub struct Offer {
     pub sdp: String,
 }
 
-/// What this client shows in which slot. It replaces the former view: a video slot that is not listed shows nothing.
-/// Until the first view every video slot is `auto` with no size, so that the device's limits alone decide. Audio slots
-/// need not be listed; one that is not listed is `auto`.
+/// What this client shows in which slot. It replaces the former view: a video slot that is not listed shows
+/// nothing. Until the first view every video slot is `auto` with no size, so that the device's limits alone
+/// decide. Audio slots need not be listed; one that is not listed is `auto`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct View {
     /// One entry per slot.
@@ -93,13 +94,13 @@ pub struct SlotView {
     /// The most frames per second that are of use here. Absent for no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fps: Option<u32>,
-    /// What to prefer when not everything fits: 0 thumbnail, 1 ordinary tile, 2 large tile (stage), 3 pinned by the
-    /// user. The server lifts screen shares and speakers by itself.
+    /// What to prefer when not everything fits: 0 thumbnail, 1 ordinary tile, 2 large tile (stage), 3 pinned
+    /// by the user. The server lifts screen shares and speakers by itself.
     #[serde(default = "ordinary")]
     #[schemars(range(max = limits::PRIORITY_MAX))]
     pub priority: u8,
-    /// The user's own ceiling (a menu of auto, low, medium, high): the largest picture by its shorter side in pixels, at
-    /// 16:9. Absent for auto. The smallest encoding is sent even where it lies above.
+    /// The user's own ceiling (a menu of auto, low, medium, high): the largest picture by its shorter side in
+    /// pixels, at 16:9. Absent for auto. The smallest encoding is sent even where it lies above.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_height: Option<u32>,
 }
@@ -137,8 +138,8 @@ pub enum Want {
     Publication(PublicationId),
 }
 
-/// How decoding went since the last report. Send one every 1 to 5 s: it shrinks and regrows what the server thinks the
-/// device can decode.
+/// How decoding went since the last report. Send one every 1 to 5 s: it shrinks and regrows what the server
+/// thinks the device can decode.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// The time that the figures below cover, in milliseconds.
@@ -168,7 +169,8 @@ pub struct SlotReport {
     pub freezes: u32,
 }
 
-/// Describes one sending section. Whoever says nothing sends unmuted `camera` or `microphone`, by the section's kind.
+/// Describes one sending section. Whoever says nothing sends unmuted `camera` or `microphone`, by the
+/// section's kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Publish {
     /// The MID of one of this client's sending sections.

@@ -1,8 +1,8 @@
 //! Between messages and JSON text, in both directions.
 //!
-//! Owns reading with its errors, each of which can be answered, and writing. A message is read in two steps: its `type`,
-//! then the fields of that type. So an error in a field has a line and a column, and an unknown type is not an error of
-//! form. Nesting is bounded by `serde_json` (128 levels), size by [`Limits`].
+//! Owns reading with its errors, each of which can be answered, and writing. A message is read in two steps:
+//! its `type`, then the fields of that type. So an error in a field has a line and a column, and an unknown
+//! type is not an error of form. Nesting is bounded by `serde_json` (128 levels), size by [`Limits`].
 
 use std::borrow::Cow;
 

@@ -1,11 +1,12 @@
 //! The signalling contract of Terrace (subprotocol `terrace.v1`) as types.
 //!
-//! Owns the messages in both directions, their JSON form, the limits within which a message is accepted and the
-//! rate at which a client may send. Leaves sessions, rooms and the meaning of ids to `sfu`, and the WebSocket to
-//! `server`. The same contract in prose, with schema and golden examples, is in `proto/`.
+//! Owns the messages in both directions, their JSON form, the limits within which a message is accepted and
+//! the rate at which a client may send. Leaves sessions, rooms and the meaning of ids to `sfu`, and the
+//! WebSocket to `server`. The same contract in prose, with schema and golden examples, is in `proto/`.
 //!
-//! Every message is one JSON object with a `type`. [`ClientMessage`] is what a client sends, [`ServerMessage`] what
-//! it receives. Fields that a reader does not know are ignored, so both sides may grow.
+//! Every message is one JSON object with a `type`. [`ClientMessage`] is what a client sends,
+//! [`ServerMessage`] what it receives. Fields that a reader does not know are ignored, so both sides may
+//! grow.
 //!
 //! ```
 //! use signalling::{ClientMessage, SlotView, View, Want};

@@ -1,12 +1,14 @@
 //! The limits within which a message from a client is accepted.
 //!
-//! Owns the bounds on sizes, lengths, lists and characters, and says which field broke which. Leaves how often a client may
-//! send to `rate_limit`, and limits that need to know the room (slots, participants) to `sfu`.
+//! Owns the bounds on sizes, lengths, lists and characters, and says which field broke which. Leaves how
+//! often a client may send to `rate_limit`, and limits that need to know the room (slots, participants) to
+//! `sfu`.
 
 use crate::client::{ClientMessage, Join, OutgoingMessage, Publish, Report, View};
 use crate::{Capabilities, ParticipantId, Want};
 
-/// The longest room name, in characters. The characters are those that a path needs not escape (RFC 3986 §2.3).
+/// The longest room name, in characters. The characters are those that a path needs not escape (RFC 3986
+/// §2.3).
 pub const ROOM_CHARS: usize = 64;
 /// The longest participant name, in characters.
 pub const NAME_CHARS: usize = 64;

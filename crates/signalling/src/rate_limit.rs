@@ -1,7 +1,7 @@
 //! How often a client may send.
 //!
-//! Owns a token bucket as a value. Leaves what happens to a message over the limit to the caller: answer with `too_fast` at
-//! first, close the connection when it goes on.
+//! Owns a token bucket as a value. Leaves what happens to a message over the limit to the caller: answer with
+//! `too_fast` at first, close the connection when it goes on.
 
 use units::Timestamp;
 
@@ -24,7 +24,8 @@ impl RateLimit {
         Self { per_second, burst, level: u64::from(burst) * TOKEN, filled: now }
     }
 
-    /// Whether a message may pass. One that may not costs nothing, so that a client which slows down is heard at once.
+    /// Whether a message may pass. One that may not costs nothing, so that a client which slows down is heard
+    /// at once.
     pub fn admit(&mut self, now: Timestamp) -> bool {
         let micros = u64::try_from((now - self.filled).as_micros()).unwrap_or(u64::MAX);
         let gained = micros.saturating_mul(self.per_second.into());
@@ -61,7 +62,8 @@ mod tests {
     proptest! {
         #[test]
         fn never_more_than_the_burst_and_the_rate(
-            per_second in 0u32..1_000, burst in 0u32..100, gaps in proptest::collection::vec(0u64..200_000, 1..300),
+            per_second in 0u32..1_000, burst in 0u32..100,
+            gaps in proptest::collection::vec(0u64..200_000, 1..300),
         ) {
             let mut limit = RateLimit::new(Timestamp::ZERO, per_second, burst);
             let mut now = Timestamp::ZERO;

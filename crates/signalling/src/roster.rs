@@ -1,19 +1,23 @@
 //! Who is in a room and what they send: the nouns that messages of both directions share.
 //!
-//! Owns participant, publication and encoding as a client sees them, and their ids as opaque strings. Leaves the
-//! numbers behind those ids to `router`.
+//! Owns participant, publication and encoding as a client sees them, and their ids as opaque strings. Leaves
+//! the numbers behind those ids to `router`.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::limits;
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         #[serde(transparent)]
-        pub struct $name(#[schemars(length(min = 1, max = crate::limits::ID_BYTES), regex(pattern = crate::limits::VISIBLE))] pub String);
+        pub struct $name(
+            #[schemars(length(min = 1, max = limits::ID_BYTES), regex(pattern = limits::VISIBLE))] pub String,
+        );
 
         impl $name {
             /// The id as it is written on the wire.
@@ -41,8 +45,8 @@ id!(
     ParticipantId
 );
 id!(
-    /// Names a publication (a track that somebody sends) for as long as it exists. Opaque, and never used again in
-    /// the life of a room.
+    /// Names a publication (a track that somebody sends) for as long as it exists. Opaque, and never used
+    /// again in the life of a room.
     PublicationId
 );
 
@@ -85,7 +89,8 @@ pub struct Publication {
     pub source: Source,
     /// True while the sender sends silence or black, or nothing at all, on purpose.
     pub muted: bool,
-    /// What of it arrives at the server, smallest picture first. Empty for audio, and until the first picture.
+    /// What of it arrives at the server, smallest picture first. Empty for audio, and until the first
+    /// picture.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub encodings: Vec<Encoding>,
 }

@@ -46,8 +46,8 @@ pub struct Joined {
     pub limits: AdvertisedLimits,
     /// A secret for `join.resume`. Each `joined` brings a fresh one and voids the former.
     pub resume: String,
-    /// True when an earlier participant was taken over: its publications, view and media path still stand, so that
-    /// no offer is needed.
+    /// True when an earlier participant was taken over: its publications, view and media path still stand, so
+    /// that no offer is needed.
     #[serde(default)]
     pub resumed: bool,
 }
@@ -109,7 +109,8 @@ pub struct RoomChange {
     pub changed: Vec<Participant>,
 }
 
-/// What is in which slot. Each entry replaces all that was known of its slot; slots that are not listed are unchanged.
+/// What is in which slot. Each entry replaces all that was known of its slot; slots that are not listed are
+/// unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Slots {
     /// The slots that changed.
@@ -127,7 +128,8 @@ pub struct SlotState {
     /// Which publication it is. Absent for an empty slot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub publication: Option<PublicationId>,
-    /// The RID of the encoding that is being sent. Absent when none is, or when the publication is not simulcast.
+    /// The RID of the encoding that is being sent. Absent when none is, or when the publication is not
+    /// simulcast.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rid: Option<String>,
     /// Width in pixels of what is being sent. Absent for audio and when nothing is sent.
@@ -200,13 +202,14 @@ pub struct NextStep {
     /// How much more the link would have to carry, in bit/s. Absent when the link is not what it lacks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing_bps: Option<u64>,
-    /// How many more pixels per second the device would have to decode. Absent when that is not what it lacks.
+    /// How many more pixels per second the device would have to decode. Absent when that is not what it
+    /// lacks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing_pixels_per_second: Option<u64>,
 }
 
-/// What is wanted of one of this client's publications, so that it need not send what nobody sees. Sent on every
-/// change; it stands until the next.
+/// What is wanted of one of this client's publications, so that it need not send what nobody sees. Sent on
+/// every change; it stands until the next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Demand {
     /// The publication.
@@ -275,7 +278,8 @@ pub struct Error {
     pub about: Option<String>,
 }
 
-/// What was refused or went wrong. A code that the reader does not know is read as `other`; `fatal` says the rest.
+/// What was refused or went wrong. A code that the reader does not know is read as `other`; `fatal` says the
+/// rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {

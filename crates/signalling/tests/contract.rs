@@ -1,5 +1,6 @@
-//! The contract in `proto/` against the types: golden examples parse, round-trip and follow the schema; invalid ones are
-//! refused as they say; the schema files are what the types generate; the prose names every type, field, code and reason.
+//! The contract in `proto/` against the types: golden examples parse, round-trip and follow the schema;
+//! invalid ones are refused as they say; the schema files are what the types generate; the prose names every
+//! type, field, code and reason.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -106,7 +107,8 @@ fn examples_of_clients_round_trip_and_follow_the_schema() {
         let message = decode(&text, &Limits::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
         let again = decode(&message.encode(), &Limits::default());
         assert_eq!(again.as_ref(), Ok(&message), "{name}");
-        // Nothing of the example is lost: what is left out was a default, and everything else is written as it was.
+        // Nothing of the example is lost: what is left out was a default, and everything else is written as
+        // it was.
         assert_subset(&value(&text), &value(&message.encode()), &name);
         validator.validate(&value(&text)).unwrap_or_else(|error| panic!("{name}: {error}"));
         validator.validate(&value(&message.encode())).unwrap_or_else(|error| panic!("{name}: {error}"));
