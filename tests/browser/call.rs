@@ -5,8 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use serde_json::json;
 use server::config::Config;
 use server::{Handle, Server};
+use url::Url;
 
-use super::driver::{Driver, Screen};
+use super::driver::{DENY_DEVICES, Driver, Screen};
 use super::page::Page;
 use super::wire::DevTools;
 
@@ -72,7 +73,10 @@ impl Call {
         let scheme = json!({ "name": "prefers-color-scheme", "value": if dark { "dark" } else { "light" } });
         let parameters = json!({ "features": [scheme] });
         client.issue_cmd(DevTools { command: "Emulation.setEmulatedMedia", parameters }).await.unwrap();
-        client.goto(&format!("{origin}/r/terrace-garden?name={name}{query}")).await.unwrap();
+        let mut address =
+            Url::parse(&format!("{origin}/r/terrace-garden?{}", query.trim_start_matches('&'))).unwrap();
+        address.query_pairs_mut().append_pair("name", name);
+        client.goto(address.as_str()).await.unwrap();
         Page { name: name.to_owned(), client }
     }
 }
@@ -104,7 +108,7 @@ impl Visitor {
 
     /// Without permission for camera and microphone.
     pub(super) fn denied(self) -> Visitor {
-        self.with_flag("--deny-permission-prompts".to_owned())
+        self.with_flag(DENY_DEVICES.to_owned())
     }
 
     pub(super) fn in_the_dark(mut self) -> Visitor {

@@ -76,7 +76,9 @@ impl Driver {
         let binary = BROWSERS.iter().find(|path| PathBuf::from(path).exists());
         let binary = binary.unwrap_or_else(|| panic!("{MISSING}"));
         let profile = self.folder.path().join(name);
-        let mut arguments: Vec<String> = FLAGS.iter().map(|flag| (*flag).to_owned()).collect();
+        let refused = extra.iter().any(|flag| flag == DENY_DEVICES);
+        let flags = FLAGS.iter().filter(|flag| !(refused && **flag == GRANT_DEVICES));
+        let mut arguments: Vec<String> = flags.map(|flag| (*flag).to_owned()).collect();
         arguments.push(format!("--user-data-dir={}", profile.display()));
         arguments.push(format!("--window-size={},{}", screen.width, screen.height));
         arguments.extend(extra.iter().cloned());
@@ -121,6 +123,11 @@ impl Screen {
     pub(super) const SMALL: Screen = Screen { width: 500, height: 500, pixel_ratio: 1.0, mobile: false };
 }
 
+/// Answers the question for camera and microphone with yes.
+const GRANT_DEVICES: &str = "--use-fake-ui-for-media-stream";
+/// Answers it with no.
+pub(super) const DENY_DEVICES: &str = "--deny-permission-prompts";
+
 const PHONE: &str = "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 \
                      Mobile Safari/537.36";
 
@@ -132,7 +139,7 @@ const FLAGS: [&str; 17] = [
     "--disable-dev-shm-usage",
     // Ends the browser when the driver dies, even when it is killed.
     "--remote-debugging-pipe",
-    "--use-fake-ui-for-media-stream",
+    GRANT_DEVICES,
     "--use-fake-device-for-media-stream=fps=30",
     "--autoplay-policy=no-user-gesture-required",
     "--mute-audio",

@@ -12,49 +12,67 @@ use super::scenery::{self, Scene};
 
 const LANDSCAPES: [(&str, Scene); 4] = [
     ("Ana", Scene { hue: 152.0, shape: 1.0 }),
-    ("Bjorn", Scene { hue: 212.0, shape: 2.4 }),
+    ("Björn", Scene { hue: 212.0, shape: 2.4 }),
     ("Chidi", Scene { hue: 22.0, shape: 4.1 }),
     ("Robin", Scene { hue: 262.0, shape: 5.6 }),
 ];
 
+/// Where pictures go that are kept.
+fn kept() -> Option<PathBuf> {
+    std::env::var_os("TERRACE_PICTURES").map(PathBuf::from)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_on_a_desktop_and_on_a_phone() {
     let call = Call::start().await;
-    let folder = std::env::var_os("TERRACE_PICTURES").map_or_else(|| call.driver.folder(), PathBuf::from);
+    let folder = kept().unwrap_or_else(|| call.driver.folder());
     std::fs::create_dir_all(&folder).unwrap();
-    let size = (640, 360);
-    let query = format!("&video=640x360&fps={}&audio=off", scenery::FPS);
-    let film = |index: usize| {
+    let film = |index: usize, size| {
         let (name, scene) = LANDSCAPES[index];
         scenery::camera_flag(&call.driver.folder(), name, scene, size)
     };
+    let query = |(width, height): (usize, usize), more: &str| {
+        format!("&video={width}x{height}&fps={}{more}", scenery::FPS)
+    };
 
+    // One camera at 1280x720, as in every test; for the others' tiles half of that is enough.
+    let (large, small) = ((1280, 720), (640, 360));
     let mut guests = Vec::new();
     for (index, (name, _)) in LANDSCAPES.iter().enumerate().take(3) {
-        guests.push(call.join(Visitor::new(name, Screen::SMALL, &query).with_flag(film(index))).await);
+        // Chromium's microphone beeps: the one who has it is the speaker.
+        let (size, sound) = if index == 0 { (large, "") } else { (small, "&audio=off") };
+        let guest = Visitor::new(name, Screen::SMALL, &query(size, sound)).with_flag(film(index, size));
+        guests.push(call.join(guest).await);
     }
-    let screen = Screen { width: 1200, height: 760, ..Screen::DESKTOP };
-    let desktop = call.join(Visitor::new("Robin", screen, &query).with_flag(film(3))).await;
+    let screen = Screen { width: 1200, height: 720, ..Screen::DESKTOP };
+    let robin =
+        Visitor::new("Robin", screen, &query(small, "&audio=off&view=stage")).with_flag(film(3, small));
+    let desktop = call.join(robin).await;
     let phone = call.join(Visitor::phone("Kim").in_the_dark()).await;
 
     for page in [&desktop, &phone] {
         for (name, _) in &LANDSCAPES[..3] {
             page.until_more_frames(name, 30).await;
         }
+        let speaks = "document.querySelector('.tile.on-stage.speaking .name')?.textContent === 'Ana'";
+        page.until_js("the speaker is on the stage, with a ring", speaks).await;
     }
+    phone.until_size("Ana", 640, 360).await;
+    desktop.until_size("Ana", 1280, 720).await;
     take(&desktop, &folder, "desktop.png").await;
     take(&phone, &folder, "phone.png").await;
-    phone.click("[data-mid] .badge").await;
+    phone.click(".on-stage .badge").await;
     take(&phone, &folder, "phone-why.png").await;
-    for page in guests {
-        page.close().await;
-    }
+    desktop.click(".controls button[title='Show grid']").await;
+    desktop.until_js("a grid", "!document.querySelector('.on-stage')").await;
+    desktop.until_more_frames("Ana", 60).await;
+    take(&desktop, &folder, "grid.png").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_join_screen_with_a_camera_and_without_one() {
     let call = Call::start().await;
-    let folder = std::env::var_os("TERRACE_PICTURES").map_or_else(|| call.driver.folder(), PathBuf::from);
+    let folder = kept().unwrap_or_else(|| call.driver.folder());
     std::fs::create_dir_all(&folder).unwrap();
     let (_, scene) = LANDSCAPES[3];
     let film = scenery::camera_flag(&call.driver.folder(), "film", scene, (640, 360));

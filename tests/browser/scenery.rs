@@ -70,7 +70,7 @@ fn draw(scene: Scene, moment: f32, width: usize, height: usize) -> Vec<Colour> {
 /// How far from the top a ridge is at this place, in heights of the picture.
 fn ridge_height(shape: f32, moment: f32, ridge: usize, x: f32) -> f32 {
     let near = ridge as f32;
-    let sway = 0.010 * (near + 1.0) * (TAU * moment + near).sin();
+    let sway = 0.004 * (near + 1.0) * (TAU * moment + near).sin();
     let (a, b) = (1.4 + 0.55 * near, 3.1 + 0.9 * near);
     let wave = 0.075 * (TAU * (x + sway) * a * 0.5 + shape * 2.1 + near * 1.9).sin()
         + 0.026 * (TAU * (x + sway) * b * 0.5 + shape * 3.3 + near * 2.7).sin();
@@ -80,10 +80,10 @@ fn ridge_height(shape: f32, moment: f32, ridge: usize, x: f32) -> f32 {
 /// Terraces: bands along the slope, each a little darker, with a light edge.
 fn hill(hue: f32, ridge: usize, below: f32) -> Colour {
     let near = ridge as f32;
-    let step = 0.030 + 0.004 * near;
+    let step = 0.042 + 0.005 * near;
     let band = (below / step).floor();
-    let edge = if (below / step).fract() < 0.13 { 0.035 } else { 0.0 };
-    let lightness = 0.63 - 0.105 * near - 0.013 * band + edge;
+    let edge = if (below / step).fract() < 0.13 { 0.030 } else { 0.0 };
+    let lightness = 0.63 - 0.105 * near - 0.018 * band + edge;
     colour(hue + 4.0 * near, 0.30 + 0.05 * near, lightness.max(0.07))
 }
 

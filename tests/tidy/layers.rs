@@ -140,7 +140,11 @@ const OUTSIDE_NAMES: [(&str, &str); 11] = [
 ];
 
 /// Where a name of `OUTSIDE_NAMES` is right: path prefix, name, reason. One that is not needed fails.
-const EXCEPTIONS: [(&str, &str, &str); 0] = [];
+const EXCEPTIONS: [(&str, &str, &str); 1] = [(
+    "crates/transport/src/",
+    "Instant",
+    "the engine's crates take one; only differences to an arbitrary origin are used",
+)];
 
 #[test]
 fn nothing_below_the_top_layer_reaches_outside() {

@@ -1,0 +1,82 @@
+//! Calls between native participants and a server in this process, over real sockets.
+//!
+//! What a participant got is judged by its own checks, which know nothing of the server. Timing decides nothing here: a busy
+//! machine may freeze a picture, but it may not make a frame that does not decode, or lose a packet for good.
+
+mod calls;
+mod losses;
+
+use std::time::Duration;
+
+use client::check::BadFrame;
+use client::synthetic::CameraConfig;
+use client::{Event, Options, Participant, Trust, VideoReport};
+use server::{Config, Handle, Server};
+use signalling::DeviceClass;
+
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server on a free port of this machine, with one worker.
+async fn server() -> Handle {
+    let config = Config {
+        listen: (std::net::Ipv4Addr::LOCALHOST, 0).into(),
+        workers: Some(std::num::NonZeroU16::MIN),
+        ..Config::default()
+    };
+    Server::start_ephemeral(config).await.unwrap()
+}
+
+fn options(server: &Handle, name: &str) -> Options {
+    let (fingerprint, _) = server.summary.certificate.as_ref().unwrap();
+    Options { trust: Trust::Fingerprint(*fingerprint.as_bytes()), ..Options::new("room", name) }
+}
+
+fn camera(server: &Handle, name: &str, seed: u64) -> Options {
+    Options {
+        camera: Some(CameraConfig::default()),
+        microphone: true,
+        video_slots: 0,
+        seed,
+        ..options(server, name)
+    }
+}
+
+async fn join(server: &Handle, options: Options) -> Participant {
+    let mut participant = Participant::join(&server.summary.url, options).await.unwrap();
+    let connected = async { while participant.next_event().await.unwrap() != Event::Connected {} };
+    tokio::time::timeout(PATIENCE, connected).await.expect("media connects");
+    participant
+}
+
+/// Waits until the slot that shows most satisfies `wanted`.
+async fn wait_for(
+    participant: &Participant,
+    what: &str,
+    wanted: impl Fn(&VideoReport) -> bool,
+) -> VideoReport {
+    let look = async {
+        loop {
+            let report = participant.receiver_report().video;
+            if wanted(&report) {
+                return report;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let found = tokio::time::timeout(PATIENCE, look).await;
+    found.unwrap_or_else(|_| panic!("{what}: {:#?}", participant.receiver_report()))
+}
+
+fn assert_flawless(report: &VideoReport) {
+    assert_eq!(report.bad, std::collections::BTreeMap::<BadFrame, u64>::new(), "{report:#?}");
+    assert_eq!(report.lost_packets, 0, "{report:#?}");
+}
+
+fn phone(options: Options) -> Options {
+    options.with_class(DeviceClass::Mobile)
+}
+
+fn desktop(options: Options) -> Options {
+    options.with_class(DeviceClass::Desktop)
+}
