@@ -1,5 +1,5 @@
-//! The one place where our time meets `std::time::Instant`, which the libraries below want. Owns the conversion; only differences between
-//! instants have a meaning, so runs with equal timestamps stay equal.
+//! The one place where our time meets `std::time::Instant`, which the libraries below want. Owns the
+//! conversion; only differences between instants have a meaning, so runs with equal timestamps stay equal.
 
 use std::sync::LazyLock;
 use std::time::Instant;
@@ -11,11 +11,13 @@ static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// `now` for a library.
 pub(crate) fn instant(now: Timestamp) -> Instant {
-    // A timestamp beyond what the platform's clock can hold is centuries away; standing still is then good enough.
+    // A timestamp beyond what the platform's clock can hold is centuries away; standing still is then good
+    // enough.
     ORIGIN.checked_add(now.since(Timestamp::ZERO)).unwrap_or(*ORIGIN)
 }
 
-/// A library's deadline, rounded up to whole microseconds so that it has passed when the timestamp is reached.
+/// A library's deadline, rounded up to whole microseconds so that it has passed when the timestamp is
+/// reached.
 pub(crate) fn timestamp(deadline: Instant) -> Timestamp {
     let nanos = deadline.saturating_duration_since(*ORIGIN).as_nanos();
     Timestamp::from_micros(u64::try_from(nanos.div_ceil(1_000)).unwrap_or(u64::MAX))

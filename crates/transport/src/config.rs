@@ -1,5 +1,5 @@
-//! What a transport needs to know before the first offer. Owns the typed configuration and its defaults; reading it from anywhere is the
-//! server's business.
+//! What a transport needs to know before the first offer. Owns the typed configuration and its defaults;
+//! reading it from anywhere is the server's business.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,10 +12,12 @@ use crate::identity::Identity;
 /// How media is protected.
 #[derive(Clone)]
 pub enum Security {
-    /// DTLS-SRTP with this process's certificate: what every real participant gets (RFC 8827 §6.5 allows nothing else).
+    /// DTLS-SRTP with this process's certificate: what every real participant gets (RFC 8827 §6.5 allows
+    /// nothing else).
     DtlsSrtp(Arc<Identity>),
-    /// RTP and RTCP in the clear, no DTLS: for participants that live in virtual time, where a handshake would cost real randomness and most of the
-    /// run. SDP, ICE-lite and everything behind the cipher are as usual. No configuration of the server can express this.
+    /// RTP and RTCP in the clear, no DTLS: for participants that live in virtual time, where a handshake
+    /// would cost real randomness and most of the run. SDP, ICE-lite and everything behind the cipher are as
+    /// usual. No configuration of the server can express this.
     Plaintext,
 }
 
@@ -24,7 +26,8 @@ pub enum Security {
 pub struct Config {
     /// How media is protected.
     pub security: Security,
-    /// Addresses to announce as host candidates, in order of preference. What a client needs to reach this worker's socket.
+    /// Addresses to announce as host candidates, in order of preference. What a client needs to reach this
+    /// worker's socket.
     pub candidates: Vec<SocketAddr>,
     /// Codecs we accept from a publisher, the preferred one first, and offer to forward on a slot.
     pub codecs: Vec<Codec>,
@@ -34,12 +37,13 @@ pub struct Config {
     pub max_sections: usize,
     /// Most simulcast encodings in one section.
     pub max_encodings: usize,
-    /// Silence of connectivity checks after which a source, and with the last of them the participant, is gone. Browsers check every 2.5 s
-    /// (RFC 7675 §5.1 gives consent 30 s).
+    /// Silence of connectivity checks after which a source, and with the last of them the participant, is
+    /// gone. Browsers check every 2.5 s (RFC 7675 §5.1 gives consent 30 s).
     pub consent_timeout: Duration,
     /// From the first offer until media may flow.
     pub handshake_timeout: Duration,
-    /// Most addresses of one participant that are kept at the same time. Each interface of a client is one; a browser tries several.
+    /// Most addresses of one participant that are kept at the same time. Each interface of a client is one; a
+    /// browser tries several.
     pub max_sources: usize,
     /// Most datagrams waiting in `poll_transmit`. Reached only when the owner does not drain.
     pub max_queued_transmits: usize,

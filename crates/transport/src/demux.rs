@@ -1,6 +1,8 @@
-//! Telling protocols apart by the first byte of a datagram (RFC 7983), and a connectivity check's user without cryptography.
+//! Telling protocols apart by the first byte of a datagram (RFC 7983), and a connectivity check's user
+//! without cryptography.
 //!
-//! Owns the cheap look that the owner of a socket takes before it knows whose datagram it is. Authenticates nothing.
+//! Owns the cheap look that the owner of a socket takes before it knows whose datagram it is. Authenticates
+//! nothing.
 
 /// What a datagram is by its first byte, RTP and RTCP by the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +39,9 @@ const BINDING_REQUEST: [u8; 2] = [0x00, 0x01];
 /// RFC 8489 §14.3.
 const ATTRIBUTE_USERNAME: u16 = 0x0006;
 
-/// The part of a connectivity check's USERNAME that we chose (RFC 8445 §7.2.2: `ours:theirs`), which names the transport the check is for. `None`
-/// for everything that is not a well-formed binding request with such a user name.
+/// The part of a connectivity check's USERNAME that we chose (RFC 8445 §7.2.2: `ours:theirs`), which names
+/// the transport the check is for. `None` for everything that is not a well-formed binding request with such
+/// a user name.
 pub fn stun_local_ufrag(datagram: &[u8]) -> Option<&str> {
     let header = datagram.first_chunk::<STUN_HEADER>()?;
     let length = usize::from(u16::from_be_bytes([header[2], header[3]]));

@@ -1,7 +1,8 @@
 //! The DTLS handshake of one transport (RFC 6347, RFC 5764), over the endpoint of `rtc-dtls`.
 //!
-//! Owns the choice of the SRTP profile, the check of the client's certificate against its offer, and the keys that come out. We are always the server. A
-//! preference among profiles cannot be expressed to the endpoint, which follows the client's order; so it is first offered AES-GCM alone, and when the client has none, a
+//! Owns the choice of the SRTP profile, the check of the client's certificate against its offer, and the keys
+//! that come out. We are always the server. A preference among profiles cannot be expressed to the endpoint,
+//! which follows the client's order; so it is first offered AES-GCM alone, and when the client has none, a
 //! second endpoint with AES-CM is shown the same datagrams again. The client notices nothing.
 
 mod guard;
@@ -26,7 +27,8 @@ use crate::identity::{FLIGHT_INTERVAL, Identity, fingerprint};
 use crate::srtp::{Keys, Srtp};
 use guard::Guard;
 
-/// The endpoint keeps an association per address. There is one, wherever its datagrams come from: a made-up constant makes changes of path free.
+/// The endpoint keeps an association per address. There is one, wherever its datagrams come from: a made-up
+/// constant makes changes of path free.
 const PEER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 1));
 /// Datagrams kept for a second try with another profile. A ClientHello has two, a lost one makes it four.
 const MAX_KEPT: usize = 8;
@@ -67,11 +69,15 @@ pub(crate) struct Dtls {
     transmits: VecDeque<Bytes>,
     flight: Flight,
     completed: bool,
+    /// A ClientHello came that had no profile of ours.
+    lacked_profile: bool,
 }
 
-/// Our last flight, for sending it again when the library has lost sight of it: there any handshake record of the client, a repeated ClientHello above all, stops the timer of the flight
-/// in progress for good, and a flight that is lost then stays lost (RFC 6347 §4.2.4 wants it repeated at just that moment). Repeated as it was, down to the record numbers: what the client
-/// has not got is new to it, and what it has got it drops.
+/// Our last flight, for sending it again when the library has lost sight of it: there any handshake record of
+/// the client, a repeated ClientHello above all, stops the timer of the flight in progress for good, and a
+/// flight that is lost then stays lost (RFC 6347 §4.2.4 wants it repeated at just that moment). Repeated as
+/// it was, down to the record numbers: what the client has not got is new to it, and what it has got it
+/// drops.
 #[derive(Default)]
 struct Flight {
     datagrams: Vec<Bytes>,
@@ -91,6 +97,7 @@ impl Dtls {
             transmits: VecDeque::new(),
             flight: Flight::default(),
             completed: false,
+            lacked_profile: false,
         }
     }
 
@@ -118,7 +125,8 @@ impl Dtls {
         outcome
     }
 
-    /// Takes over the repetition of our last flight when the library's timer is gone although the client has not answered it.
+    /// Takes over the repetition of our last flight when the library's timer is gone although the client has
+    /// not answered it.
     fn watch_flight(&mut self, now: Timestamp) {
         if self.completed {
             self.flight = Flight::default();
@@ -184,25 +192,42 @@ impl Dtls {
         }
     }
 
-    /// Shows the client's first flight to an endpoint with the other profile. The alert that the first endpoint wanted to send goes nowhere.
+    /// Shows the client's first flight to an endpoint with the other profile. The alert that the first
+    /// endpoint wanted to send goes nowhere.
     fn second_try(&mut self, now: Timestamp, fingerprints: &[String]) -> Outcome {
         let Some(kept) = self.kept.take().filter(|_| self.stage == Stage::Gcm) else {
-            self.collect();
-            return Outcome::Closed(CloseReason::NoCommonSrtpProfile);
+            return self.start_over();
         };
         self.stage = Stage::Sha1;
         self.endpoint = endpoint(&self.identity, Stage::Sha1);
         let mut outcome = Outcome::Pending;
         for datagram in kept {
             outcome = match self.read(now, datagram) {
-                Err(Error::ErrServerNoMatchingSrtpProfile) => {
-                    self.collect();
-                    return Outcome::Closed(CloseReason::NoCommonSrtpProfile);
-                }
+                Err(Error::ErrServerNoMatchingSrtpProfile) => return self.start_over(),
                 result => self.conclude(result, fingerprints),
             };
         }
         outcome
+    }
+
+    /// A ClientHello without a profile of ours. Anybody could have written it who can send from the client's
+    /// address, so it decides nothing: the next one may be the client's. If none comes the deadline has its
+    /// reason.
+    fn start_over(&mut self) -> Outcome {
+        *self = Self {
+            guard: std::mem::take(&mut self.guard),
+            lacked_profile: true,
+            ..Self::new(self.identity.clone())
+        };
+        Outcome::Refused
+    }
+
+    /// Why a handshake that did not come to its end did not.
+    pub(crate) fn unfinished(&self) -> CloseReason {
+        match self.lacked_profile {
+            true => CloseReason::NoCommonSrtpProfile,
+            false => CloseReason::HandshakeTimeout,
+        }
     }
 
     fn conclude(&mut self, result: Result<Vec<EndpointEvent>, Error>, fingerprints: &[String]) -> Outcome {

@@ -21,21 +21,24 @@ pub struct Transmit {
 /// Something that happened to a transport.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// A connectivity check with valid integrity came by this 4-tuple: it belongs to this transport until [`Event::SourceExpired`].
+    /// A connectivity check with valid integrity came by this 4-tuple: it belongs to this transport until
+    /// [`Event::SourceExpired`].
     SourceValidated {
         /// Our address.
         local: SocketAddr,
         /// The participant's address.
         source: SocketAddr,
     },
-    /// This 4-tuple no longer belongs to this transport: its consent ran out, or a newer source took its place.
+    /// This 4-tuple no longer belongs to this transport: its consent ran out, or a newer source took its
+    /// place.
     SourceExpired {
         /// Our address.
         local: SocketAddr,
         /// The participant's address.
         source: SocketAddr,
     },
-    /// What we send goes this way from here on: the participant nominated it (RFC 8445 §7.3.1.5), or the way before expired.
+    /// What we send goes this way from here on: the participant nominated it (RFC 8445 §7.3.1.5), or the way
+    /// before expired.
     PathChanged {
         /// Our address.
         local: SocketAddr,
@@ -44,7 +47,8 @@ pub enum Event {
     },
     /// The handshake is done: media may flow both ways. Once in a transport's life.
     Connected,
-    /// A media packet arrived. Probes without payload are reported to the publisher's estimator and not handed up.
+    /// A media packet arrived. Probes without payload are reported to the publisher's estimator and not
+    /// handed up.
     Rtp(IncomingRtp),
     /// Feedback and sender reports arrived: all items of one datagram, in order.
     Rtcp(Vec<RtcpItem>),
@@ -52,8 +56,8 @@ pub enum Event {
     Closed(CloseReason),
 }
 
-/// A media packet as the router sees it: decrypted, identified, and if it came as a retransmission restored to its original number, SSRC and
-/// payload type.
+/// A media packet as the router sees it: decrypted, identified, and if it came as a retransmission restored
+/// to its original number, SSRC and payload type.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IncomingRtp {
     /// The section it belongs to.
@@ -81,7 +85,8 @@ pub enum CloseReason {
     ConsentExpired,
     /// Media could not flow within the handshake timeout.
     HandshakeTimeout,
-    /// The certificate in the handshake is not the one the offer announced (RFC 8122 §5): somebody in between, or a broken client.
+    /// The certificate in the handshake is not the one the offer announced (RFC 8122 §5): somebody in
+    /// between, or a broken client.
     FingerprintMismatch,
     /// The client offers no SRTP protection profile that we have (RFC 5764 §4.1.2).
     NoCommonSrtpProfile,

@@ -1,9 +1,10 @@
 //! ICE-lite of our own (RFC 8445 §2.5, §7.3) on the messages of `rtc-stun`.
 //!
-//! Owns the credentials, the sources that have proven to be the participant's, and the choice of the one we send to. A lite agent answers checks and never
-//! makes any; we go beyond what a stock agent does in two ways. A source may turn up at any time, and a nomination may be repeated for another source at any
-//! time (browsers do so when a phone leaves Wi-Fi): the last check with USE-CANDIDATE decides. Consent (RFC 7675) follows from the participant's own checks: a
-//! source that has sent none for the timeout is forgotten.
+//! Owns the credentials, the sources that have proven to be the participant's, and the choice of the one we
+//! send to. A lite agent answers checks and never makes any; we go beyond what a stock agent does in two
+//! ways. A source may turn up at any time, and a nomination may be repeated for another source at any time
+//! (browsers do so when a phone leaves Wi-Fi): the last check with USE-CANDIDATE decides. Consent (RFC 7675)
+//! follows from the participant's own checks: a source that has sent none for the timeout is forgotten.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -24,14 +25,17 @@ use units::Timestamp;
 use crate::demux;
 use crate::event::Event;
 
-/// A connectivity check has about 100 bytes; RFC 8489 §6.1 keeps requests below the path MTU. Bounds the work before the HMAC.
+/// A connectivity check has about 100 bytes; RFC 8489 §6.1 keeps requests below the path MTU. Bounds the work
+/// before the HMAC.
 const MAX_STUN_DATAGRAM: usize = 1_280;
 
-/// Characters of our user name fragment: 48 bits, unique among all participants of a node with near certainty (RFC 8445 §5.3 asks for 24).
+/// Characters of our user name fragment: 48 bits, unique among all participants of a node with near certainty
+/// (RFC 8445 §5.3 asks for 24).
 const UFRAG_LENGTH: usize = 8;
 /// Characters of our password: 144 bits (RFC 8445 §5.3 asks for 128).
 const PASSWORD_LENGTH: usize = 24;
-/// Checks remembered in order to notice a repeated one. A browser with several interfaces makes some ten in flight.
+/// Checks remembered in order to notice a repeated one. A browser with several interfaces makes some ten in
+/// flight.
 const REMEMBERED_CHECKS: usize = 64;
 
 /// One way between us and the participant.
@@ -69,7 +73,8 @@ pub(crate) enum Refused {
     Malformed,
     /// Not for us, or not by someone who knows the password.
     Unauthenticated,
-    /// A check that came before, now from elsewhere: somebody repeats what they overheard in order to draw media to themselves.
+    /// A check that came before, now from elsewhere: somebody repeats what they overheard in order to draw
+    /// media to themselves.
     Replayed,
 }
 
@@ -87,7 +92,8 @@ struct Remembered {
 
 pub(crate) struct IceLite {
     credentials: Credentials,
-    /// Those before an ICE restart, good until the new ones are used (RFC 8445 §9: the old session goes on meanwhile).
+    /// Those before an ICE restart, good until the new ones are used (RFC 8445 §9: the old session goes on
+    /// meanwhile).
     previous: Option<Credentials>,
     sources: Vec<Source>,
     selected: Option<Path>,
@@ -117,7 +123,8 @@ impl IceLite {
         &self.credentials
     }
 
-    /// The participant asked for new credentials (RFC 8445 §9). Media goes on by the old path until a check with the new ones nominates another.
+    /// The participant asked for new credentials (RFC 8445 §9). Media goes on by the old path until a check
+    /// with the new ones nominates another.
     pub(crate) fn restart(&mut self, credentials: Credentials) {
         self.previous = Some(std::mem::replace(&mut self.credentials, credentials));
         self.nominated = false;
@@ -178,7 +185,8 @@ impl IceLite {
         check.respond(&credentials, crypto, BINDING_SUCCESS, Box::new(mapped))
     }
 
-    /// Forgets sources whose consent has run out. `false` when there were some and none is left: the participant is gone.
+    /// Forgets sources whose consent has run out. `false` when there were some and none is left: the
+    /// participant is gone.
     pub(crate) fn handle_timeout(&mut self, now: Timestamp, events: &mut Vec<Event>) -> bool {
         if self.sources.is_empty() {
             return true;
@@ -232,8 +240,9 @@ impl IceLite {
         events.push(Event::SourceValidated { local: path.local, source: path.source });
     }
 
-    /// Integrity does not cover the source address, so a check overheard can be sent again from another one. A transaction id is used for one check only
-    /// (RFC 8489 §5), and a retransmission of it comes from where the first came from.
+    /// Integrity does not cover the source address, so a check overheard can be sent again from another one.
+    /// A transaction id is used for one check only (RFC 8489 §5), and a retransmission of it comes from where
+    /// the first came from.
     fn is_replay(&mut self, transaction: [u8; 12], path: Path) -> bool {
         if let Some(known) = self.remembered.iter().find(|known| known.transaction == transaction) {
             return known.path != path;
@@ -271,7 +280,8 @@ impl Check {
         if message.typ != BINDING_REQUEST {
             return Err(Refused::Malformed);
         }
-        // RFC 8489 §14.5: what comes after MESSAGE-INTEGRITY is not protected and has to be ignored, USE-CANDIDATE above all.
+        // RFC 8489 §14.5: what comes after MESSAGE-INTEGRITY is not protected and has to be ignored,
+        // USE-CANDIDATE above all.
         let is_integrity = |attribute: &RawAttribute| attribute.typ == ATTR_MESSAGE_INTEGRITY;
         let covered = message.attributes.0.iter().position(is_integrity).ok_or(Refused::Unauthenticated)?;
         MessageIntegrity::check(&mut message, credentials.password.as_bytes(), crypto)
@@ -306,6 +316,3 @@ impl Check {
         Ok(Bytes::from(response.raw))
     }
 }
-
-#[cfg(test)]
-mod tests;

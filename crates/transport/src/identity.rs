@@ -1,5 +1,5 @@
-//! The certificate a process shows in every DTLS handshake. Owns the key, its fingerprint for SDP, and the cryptography provider all
-//! transports share.
+//! The certificate a process shows in every DTLS handshake. Owns the key, its fingerprint for SDP, and the
+//! cryptography provider all transports share.
 
 use std::fmt::{self, Write};
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use rtc_dtls::config::{ClientAuthType, ConfigBuilder, ExtendedMasterSecretType, 
 use rtc_dtls::crypto::Certificate;
 use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 
-/// Time until a lost flight of the handshake is sent again. A participant waits for its picture meanwhile: RFC 6347 §4.2.4.1 says 1 s, and lets real-time
-/// applications choose less.
+/// Time until a lost flight of the handshake is sent again. A participant waits for its picture meanwhile:
+/// RFC 6347 §4.2.4.1 says 1 s, and lets real-time applications choose less.
 pub(crate) const FLIGHT_INTERVAL: Duration = Duration::from_millis(150);
 
 /// No certificate could be made.
@@ -19,8 +19,8 @@ pub(crate) const FLIGHT_INTERVAL: Duration = Duration::from_millis(150);
 #[error("cannot make a DTLS certificate: {0}")]
 pub struct IdentityError(String);
 
-/// A self-signed certificate with its key, and its fingerprint. One per process: making it costs a key pair, and clients know it by the
-/// fingerprint in the answer alone (RFC 8122 §5).
+/// A self-signed certificate with its key, and its fingerprint. One per process: making it costs a key pair,
+/// and clients know it by the fingerprint in the answer alone (RFC 8122 §5).
 pub struct Identity {
     provider: Arc<dyn RTCCryptoProvider>,
     fingerprint: String,
@@ -58,7 +58,8 @@ impl Identity {
         Ok(Arc::new(Self { provider, fingerprint, gcm, sha1 }))
     }
 
-    /// The SHA-256 of the certificate as SDP writes it: 32 pairs of upper-case digits with colons between (RFC 8122 §5).
+    /// The SHA-256 of the certificate as SDP writes it: 32 pairs of upper-case digits with colons between
+    /// (RFC 8122 §5).
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }

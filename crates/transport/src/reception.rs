@@ -1,9 +1,12 @@
-//! What a publisher is told about the reception of its packets: what is missing (RFC 4585 §6.2.1), when everything arrived
-//! (draft-holmer-rmcat-transport-wide-cc-extensions-01), and receiver reports (RFC 3550 §6.4.2).
+//! What a publisher is told about the reception of its packets: what is missing (RFC 4585 §6.2.1), when
+//! everything arrived (draft-holmer-rmcat-transport-wide-cc-extensions-01), and receiver reports (RFC 3550
+//! §6.4.2).
 //!
-//! Owns three generators of the `interceptor` crate and how they are fed, which is where a stock chain goes wrong for a forwarder: the generator of
-//! NACKs has to hear of packets that came as retransmissions, or it asks for them for ever; the other two must not, as for them the original stayed lost. So the three
-//! are driven one by one instead of as a chain. Everything leaves under one SSRC drawn by us, in an order that depends on the input alone.
+//! Owns three generators of the `interceptor` crate and how they are fed, which is where a stock chain goes
+//! wrong for a forwarder: the generator of NACKs has to hear of packets that came as retransmissions, or it
+//! asks for them for ever; the other two must not, as for them the original stayed lost. So the three are
+//! driven one by one instead of as a chain. Everything leaves under one SSRC drawn by us, in an order that
+//! depends on the input alone.
 
 use std::time::Instant;
 
@@ -24,7 +27,8 @@ use units::Timestamp;
 use crate::clock;
 use crate::config::Config;
 
-/// Packets back to which a missing one is asked for: 0.8 s of the 600 packets per second that a hard 720p scene has. A power of two.
+/// Packets back to which a missing one is asked for: 0.8 s of the 600 packets per second that a hard 720p
+/// scene has. A power of two.
 const NACK_WINDOW: u16 = 512;
 /// The id under which the transport-wide number is handed on internally, whatever was negotiated.
 const TRANSPORT_WIDE_ID: u8 = 1;
@@ -239,6 +243,3 @@ fn due<P: rtcp::Packet + Clone + 'static>(generator: &mut impl Interceptor, now:
     }
     packets
 }
-
-#[cfg(test)]
-mod tests;

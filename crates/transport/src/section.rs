@@ -1,5 +1,5 @@
-//! What an offer and its answer agreed on, one media section at a time. Owns the description the router is configured with; the SDP it
-//! comes from stays in `sdp`.
+//! What an offer and its answer agreed on, one media section at a time. Owns the description the router is
+//! configured with; the SDP it comes from stays in `sdp`.
 
 use packet::{Codec, MediaKind, Mid, Rid};
 

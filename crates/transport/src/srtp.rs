@@ -1,8 +1,10 @@
 //! SRTP and SRTCP of one transport (RFC 3711, RFC 7714), over the contexts of `rtc-srtp`.
 //!
-//! Owns the keys and one receiving context per SSRC. A context of the library keeps state for every SSRC it is shown, before it knows whether the packet is
-//! genuine, and never forgets one. So an SSRC first meets a context on probation, which keeps no replay window and is thrown away before it grows; only a packet that it
-//! opens earns the SSRC a context of its own. Both tables are bounded, and a stream that ends takes its context with it.
+//! Owns the keys and one receiving context per SSRC. A context of the library keeps state for every SSRC it
+//! is shown, before it knows whether the packet is genuine, and never forgets one. So an SSRC first meets a
+//! context on probation, which keeps no replay window and is thrown away before it grows; only a packet that
+//! it opens earns the SSRC a context of its own. Both tables are bounded, and a stream that ends takes its
+//! context with it.
 
 use std::collections::BTreeMap;
 
@@ -13,13 +15,16 @@ use rtc_srtp::context::Context;
 use rtc_srtp::option::{srtcp_replay_protection, srtp_replay_protection};
 use rtc_srtp::protection_profile::ProtectionProfile;
 
-/// Packets of an SSRC that may be overtaken without being taken for repeated: 1.7 s of the 600 packets per second that a hard 720p scene has.
+/// Packets of an SSRC that may be overtaken without being taken for repeated: 1.7 s of the 600 packets per
+/// second that a hard 720p scene has.
 const SRTP_WINDOW: usize = 1_024;
 /// The same for RTCP, of which a stream has a few per second.
 const SRTCP_WINDOW: usize = 64;
-/// SSRCs with a context of their own: twice what the most sections with the most encodings and their retransmissions use.
+/// SSRCs with a context of their own: twice what the most sections with the most encodings and their
+/// retransmissions use.
 const MAX_CONTEXTS: usize = 256;
-/// Packets that the context on probation is tried on before it is replaced, which bounds the SSRCs it remembers.
+/// Packets that the context on probation is tried on before it is replaced, which bounds the SSRCs it
+/// remembers.
 const MAX_PROBATION: usize = 64;
 /// RFC 3711 §3.4: the encryption flag and the index.
 const SRTCP_INDEX: usize = 4;
@@ -200,9 +205,10 @@ fn refused(error: Error) -> Refused {
     }
 }
 
-/// What the cipher wants to know of a header: number, SSRC, and how many bytes in front stay in the clear. The header of the library is filled so that it measures what the
-/// packet's own has, CSRCs and extension block included, without reading the extensions: reading them would allocate, and would measure wrongly where an
-/// extension block ends early (RFC 8285 §4.2, id 15).
+/// What the cipher wants to know of a header: number, SSRC, and how many bytes in front stay in the clear.
+/// The header of the library is filled so that it measures what the packet's own has, CSRCs and extension
+/// block included, without reading the extensions: reading them would allocate, and would measure wrongly
+/// where an extension block ends early (RFC 8285 §4.2, id 15).
 fn header_of(packet: &[u8]) -> Option<rtp::Header> {
     let fixed = packet.first_chunk::<12>()?;
     let csrcs = usize::from(fixed[0] & 0x0f);
@@ -228,8 +234,9 @@ fn header_of(packet: &[u8]) -> Option<rtp::Header> {
     })
 }
 
-/// The encryption flag of an SRTCP packet. WebRTC never sends RTCP in the clear (RFC 8827 §6.5), and the library returns such a packet under AES-CM without checking its
-/// tag: anybody who can send from the participant's address could forge feedback.
+/// The encryption flag of an SRTCP packet. WebRTC never sends RTCP in the clear (RFC 8827 §6.5), and the
+/// library returns such a packet under AES-CM without checking its tag: anybody who can send from the
+/// participant's address could forge feedback.
 fn is_encrypted(datagram: &[u8], profile: ProtectionProfile) -> bool {
     let at = datagram.len().checked_sub(SRTCP_INDEX + profile.rtcp_auth_tag_len());
     at.and_then(|at| datagram.get(at)).is_some_and(|byte| byte & 0x80 != 0)

@@ -1,8 +1,11 @@
-//! What each arriving stream is: which section, which encoding, media or its retransmissions (RFC 9143 §9.2, RFC 8852 §4, RFC 4588 §5.3).
+//! What each arriving stream is: which section, which encoding, media or its retransmissions (RFC 9143 §9.2,
+//! RFC 8852 §4, RFC 4588 §5.3).
 //!
-//! Owns the table from SSRC to meaning. A stream is identified once, by the first packet that says enough, in this order: its RID, repaired RID or MID extension;
-//! the SSRC lines of the offer; a payload type that only one section has. Browsers write the extensions on the first packets of a stream only, so the answer is
-//! remembered by SSRC. The table is bounded by what was negotiated: an encoding has at most one media and one repair stream, and a new one takes the place of the old.
+//! Owns the table from SSRC to meaning. A stream is identified once, by the first packet that says enough, in
+//! this order: its RID, repaired RID or MID extension; the SSRC lines of the offer; a payload type that only
+//! one section has. Browsers write the extensions on the first packets of a stream only, so the answer is
+//! remembered by SSRC. The table is bounded by what was negotiated: an encoding has at most one media and one
+//! repair stream, and a new one takes the place of the old.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +14,14 @@ use packet::{Codec, Mid, Rid, RtpPacket, rtx};
 use crate::sdp::negotiate::Agreement;
 use crate::section::{Section, SendingSection};
 
-/// What a packet turned out to be.
+/// A packet to hand up, in its original form.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Arrival {
-    /// A packet to hand up, in its original form.
-    Media { mid: Mid, rid: Option<Rid>, codec: Codec, packet: RtpPacket, repaired: bool },
-    /// Nothing to hand up.
-    Dropped(Dropped),
+pub(crate) struct Media {
+    pub(crate) mid: Mid,
+    pub(crate) rid: Option<Rid>,
+    pub(crate) codec: Codec,
+    pub(crate) packet: RtpPacket,
+    pub(crate) repaired: bool,
 }
 
 /// Why nothing is handed up.
@@ -83,7 +87,8 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
-    /// Takes over what an answer settled. Streams of sections and encodings that are no more end; the others go on, as a browser does not introduce them again.
+    /// Takes over what an answer settled. Streams of sections and encodings that are no more end; the others
+    /// go on, as a browser does not introduce them again.
     pub(crate) fn set_agreement(&mut self, agreement: &Agreement) -> Vec<Change> {
         self.sections = agreement
             .sections
@@ -120,7 +125,7 @@ impl Streams {
     }
 
     /// Finds out what `packet` is. Streams that appear or end by it are appended to `changes`.
-    pub(crate) fn arrive(&mut self, packet: RtpPacket, changes: &mut Vec<Change>) -> Arrival {
+    pub(crate) fn arrive(&mut self, packet: RtpPacket, changes: &mut Vec<Change>) -> Result<Media, Dropped> {
         let role = match self.table.get(&packet.ssrc) {
             Some(stream) => stream.role,
             None => match self.identify(&packet) {
@@ -128,14 +133,14 @@ impl Streams {
                     self.introduce(packet.ssrc, role, changes);
                     role
                 }
-                None => return Arrival::Dropped(Dropped::Unidentified),
+                None => return Err(Dropped::Unidentified),
             },
         };
         let Some(section) = self.sections.iter().find(|section| section.mid == role.mid()) else {
-            return Arrival::Dropped(Dropped::Unidentified);
+            return Err(Dropped::Unidentified);
         };
         if !section.active {
-            return Arrival::Dropped(Dropped::Inactive);
+            return Err(Dropped::Inactive);
         }
         let codec = section.codec.codec;
         let media_payload_type = section.codec.payload_type;
@@ -143,42 +148,48 @@ impl Streams {
             Role::Media { mid, rid } => {
                 if packet.is_padding_only() {
                     self.mark(packet.ssrc, packet.sequence);
-                    return Arrival::Dropped(Dropped::Padding);
+                    return Err(Dropped::Padding);
                 }
                 if packet.payload_type != media_payload_type {
-                    return Arrival::Dropped(Dropped::PayloadType);
+                    return Err(Dropped::PayloadType);
                 }
                 if !self.mark(packet.ssrc, packet.sequence) {
-                    return Arrival::Dropped(Dropped::Duplicate);
+                    return Err(Dropped::Duplicate);
                 }
-                Arrival::Media { mid, rid, codec, packet, repaired: false }
+                Ok(Media { mid, rid, codec, packet, repaired: false })
             }
             Role::RepairOfEncoding { .. } | Role::RepairOfStream { .. } => {
                 if Some(packet.payload_type) != section.codec.rtx_payload_type {
-                    return Arrival::Dropped(Dropped::PayloadType);
+                    return Err(Dropped::PayloadType);
                 }
                 self.restore(&packet, role, codec, media_payload_type)
             }
         }
     }
 
-    fn restore(&mut self, packet: &RtpPacket, role: Role, codec: Codec, payload_type: u8) -> Arrival {
+    fn restore(
+        &mut self,
+        packet: &RtpPacket,
+        role: Role,
+        codec: Codec,
+        payload_type: u8,
+    ) -> Result<Media, Dropped> {
         // RFC 4588 §4: an empty retransmission is padding.
         if packet.payload.len() <= rtx::OSN_LENGTH {
-            return Arrival::Dropped(Dropped::Padding);
+            return Err(Dropped::Padding);
         }
         let Some((ssrc, mid, rid)) = self.repaired_stream(role) else {
-            return Arrival::Dropped(Dropped::Unmatched);
+            return Err(Dropped::Unmatched);
         };
         let Some(mut restored) = rtx::restore(packet, ssrc, payload_type) else {
-            return Arrival::Dropped(Dropped::Padding);
+            return Err(Dropped::Padding);
         };
         if !self.mark(ssrc, restored.sequence) {
-            return Arrival::Dropped(Dropped::Duplicate);
+            return Err(Dropped::Duplicate);
         }
         restored.extensions.rid = rid;
         restored.extensions.repaired_rid = None;
-        Arrival::Media { mid, rid, codec, packet: restored, repaired: true }
+        Ok(Media { mid, rid, codec, packet: restored, repaired: true })
     }
 
     /// The media stream that a repair stream repairs.
@@ -228,7 +239,8 @@ impl Streams {
 
     fn by_extension(&self, packet: &RtpPacket) -> Option<Role> {
         let extensions = &packet.extensions;
-        // RFC 8852 §3.1: a RID means something within its section; without a MID it has to be the only one of its name.
+        // RFC 8852 §3.1: a RID means something within its section; without a MID it has to be the only one of
+        // its name.
         let section_of = |rid: Rid| {
             let mut named = self.sections.iter().filter(|section| section.rids.contains(&rid));
             match extensions.mid {
@@ -242,7 +254,8 @@ impl Streams {
         if let Some(rid) = extensions.rid
             && let Some(section) = section_of(rid)
         {
-            // A client that labels retransmissions with RID instead of repaired RID still uses the payload type.
+            // A client that labels retransmissions with RID instead of repaired RID still uses the payload
+            // type.
             return Some(match Some(packet.payload_type) == section.codec.rtx_payload_type {
                 true => Role::RepairOfEncoding { mid: section.mid, rid: Some(rid) },
                 false => Role::Media { mid: section.mid, rid: Some(rid) },
@@ -271,7 +284,8 @@ impl Streams {
         self.single_encoding(section, packet)
     }
 
-    /// What a stream of a section is that sends a single encoding. With several, a packet has to name its own.
+    /// What a stream of a section is that sends a single encoding. With several, a packet has to name its
+    /// own.
     fn single_encoding(&self, section: &SendingSection, packet: &RtpPacket) -> Option<Role> {
         if !section.rids.is_empty() {
             return None;

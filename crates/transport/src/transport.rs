@@ -1,4 +1,5 @@
-//! The transport itself: dispatches what comes in to its parts and queues what goes out. Decisions live in the parts.
+//! The transport itself: dispatches what comes in to its parts and queues what goes out. Decisions live in
+//! the parts.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -23,7 +24,7 @@ use crate::sdp::{Answer, OfferError, offer};
 use crate::section::Section;
 use crate::srtp::{self, Srtp};
 use crate::stats::TransportStats;
-use crate::streams::{Arrival, Change, Dropped, Streams};
+use crate::streams::{Change, Dropped, Media, Streams};
 
 /// Events waiting to be fetched. One datagram makes at most a handful, and the owner fetches after each.
 const MAX_EVENTS: usize = 4_096;
@@ -128,14 +129,14 @@ impl Transport {
         }
     }
 
-    /// Our ICE user name fragment, by which connectivity checks from unknown addresses find this transport ([`crate::demux::stun_local_ufrag`]).
-    /// Changes when the client restarts ICE.
+    /// Our ICE user name fragment, by which connectivity checks from unknown addresses find this transport
+    /// ([`crate::demux::stun_local_ufrag`]). Changes when the client restarts ICE.
     pub fn ufrag(&self) -> &str {
         &self.ice.credentials().ufrag
     }
 
-    /// Takes the client's offer, the first or a later one, and answers it. Draws SSRCs of new slots from `rng`, and new ICE credentials if the client
-    /// restarts ICE.
+    /// Takes the client's offer, the first or a later one, and answers it. Draws SSRCs of new slots from
+    /// `rng`, and new ICE credentials if the client restarts ICE.
     ///
     /// # Errors
     /// [`OfferError`] says what the client has to change; the transport is as before.
@@ -284,16 +285,15 @@ impl Transport {
         let arrival = self.streams.arrive(packet, &mut changes);
         self.apply(&changes);
         self.reception.arrived(now, arrived);
-        match arrival {
-            Arrival::Media { mid, rid, codec, packet, repaired } => {
-                if repaired {
-                    self.stats.rtx_restored += 1;
-                    self.reception.repaired(now, packet.ssrc, packet.sequence);
-                }
-                self.emit(Event::Rtp(IncomingRtp { mid, rid, packet, repaired, codec, arrival: now }));
-            }
-            Arrival::Dropped(dropped) => self.count_dropped(dropped),
+        let Media { mid, rid, codec, packet, repaired } = match arrival {
+            Ok(media) => media,
+            Err(dropped) => return self.count_dropped(dropped),
+        };
+        if repaired {
+            self.stats.rtx_restored += 1;
+            self.reception.repaired(now, packet.ssrc, packet.sequence);
         }
+        self.emit(Event::Rtp(IncomingRtp { mid, rid, packet, repaired, codec, arrival: now }));
     }
 
     fn handle_rtcp(&mut self, now: Timestamp, datagram: BytesMut) {
@@ -356,9 +356,10 @@ impl Transport {
         }
     }
 
-    /// Queues one RTP packet: the header written fresh with the negotiated extension ids, then the parts of the payload one after the other (a rewritten
-    /// descriptor or the original sequence number of a retransmission, then the shared payload), then `padding` bytes of padding. Returns the size
-    /// of the datagram.
+    /// Queues one RTP packet: the header written fresh with the negotiated extension ids, then the parts of
+    /// the payload one after the other (a rewritten descriptor or the original sequence number of a
+    /// retransmission, then the shared payload), then `padding` bytes of padding. Returns the size of the
+    /// datagram.
     ///
     /// # Errors
     /// [`SendError`]; nothing is queued then.
@@ -385,7 +386,8 @@ impl Transport {
         Ok(size)
     }
 
-    /// Queues the items as one RTCP datagram. Returns its size; zero, and nothing queued, when there is nothing to say.
+    /// Queues the items as one RTCP datagram. Returns its size; zero, and nothing queued, when there is
+    /// nothing to say.
     ///
     /// # Errors
     /// [`SendError`]; nothing is queued then.
@@ -436,7 +438,8 @@ impl Transport {
             return;
         }
         if matches!(self.phase, Phase::Connecting { deadline } if now >= deadline) {
-            return self.finish(CloseReason::HandshakeTimeout);
+            let reason = self.dtls.as_ref().map_or(CloseReason::HandshakeTimeout, Dtls::unfinished);
+            return self.finish(reason);
         }
         let mut events = Vec::new();
         let is_there = self.ice.handle_timeout(now, &mut events);
@@ -484,7 +487,8 @@ impl Transport {
         [handshake, self.ice.poll_timeout(), dtls, self.reception.poll_timeout()].into_iter().flatten().min()
     }
 
-    /// Says goodbye to the participant (DTLS close_notify) and finishes the transport: drain `poll_transmit` and `poll_event` once more.
+    /// Says goodbye to the participant (DTLS close_notify) and finishes the transport: drain `poll_transmit`
+    /// and `poll_event` once more.
     pub fn close(&mut self, now: Timestamp) {
         if self.phase == Phase::Closed {
             return;
@@ -564,6 +568,3 @@ impl Transport {
         self.events.push_back(event);
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,9 +1,10 @@
 //! What a DTLS datagram must look like before the library sees it (RFC 6347 §4.1, §4.2).
 //!
-//! Owns limits that the library lacks. It keeps every handshake fragment it is shown, up to 2 MB and also after the handshake; puts them together by recursion, one level per
-//! fragment; searches all of them for each; and queues records of the next epoch without end. A participant who has proven no more than that it can read its
-//! own offer could use up the stack, and with it take the process. A handshake has some twenty records; these limits leave room for every flight to be lost several
-//! times.
+//! Owns limits that the library lacks. It keeps every handshake fragment it is shown, up to 2 MB and also
+//! after the handshake; puts them together by recursion, one level per fragment; searches all of them for
+//! each; and queues records of the next epoch without end. A participant who has proven no more than that it
+//! can read its own offer could use up the stack, and with it take the process. A handshake has some twenty
+//! records; these limits leave room for every flight to be lost several times.
 
 /// Largest datagram: an Ethernet frame and some. Handshakes stay below 1,200 bytes.
 const MAX_DATAGRAM: usize = 2_048;
@@ -85,7 +86,8 @@ fn are_messages(mut body: &[u8]) -> bool {
         let Some((content, behind)) = behind.split_at_checked(fragment as usize) else { return false };
         let is_bounded =
             length <= MAX_MESSAGE && sequence <= MAX_MESSAGE_SEQUENCE && offset + fragment <= length;
-        // Behind a fragment the library looks for the next message by the length of the whole; behind it is nothing in practice.
+        // Behind a fragment the library looks for the next message by the length of the whole; behind it is
+        // nothing in practice.
         let is_followable = is_whole || (!content.is_empty() && behind.is_empty());
         if !is_bounded || !is_followable {
             return false;

@@ -1,5 +1,6 @@
-//! Writing the answer (RFC 8829 §5.3, RFC 9143 §7.3). Owns every line of it: by hand it is shorter and clearer than through a builder, and what a browser
-//! needs is exactly this. Decides nothing but which extensions are known to either side.
+//! Writing the answer (RFC 8829 §5.3, RFC 9143 §7.3). Owns every line of it: by hand it is shorter and
+//! clearer than through a builder, and what a browser needs is exactly this. Decides nothing but which
+//! extensions are known to either side.
 
 use std::fmt::{self, Write};
 use std::net::SocketAddr;
@@ -23,11 +24,13 @@ pub(crate) struct OwnParameters<'a> {
     pub(crate) candidates: &'a [SocketAddr],
 }
 
-/// Extensions accepted in sections of either kind. Whatever an answer leaves out once, a browser may never offer again: what is to be used later
-/// is accepted from the first answer, in sending sections and slots alike.
+/// Extensions accepted in sections of either kind. Whatever an answer leaves out once, a browser may never
+/// offer again: what is to be used later is accepted from the first answer, in sending sections and slots
+/// alike.
 const ACCEPTED: [ExtensionUri; 2] = [ExtensionUri::Mid, ExtensionUri::TransportWide];
 const ACCEPTED_AUDIO: [ExtensionUri; 1] = [ExtensionUri::AudioLevel];
-/// A later simulcast offer dies in the page if an earlier answer left out either of the first two in every live video section.
+/// A later simulcast offer dies in the page if an earlier answer left out either of the first two in every
+/// live video section.
 const ACCEPTED_VIDEO: [ExtensionUri; 3] =
     [ExtensionUri::Rid, ExtensionUri::RepairedRid, ExtensionUri::LayersAllocation];
 
@@ -136,7 +139,8 @@ fn write_own(out: &mut String, own: &OwnParameters<'_>) -> fmt::Result {
         write!(out, "a=fingerprint:sha-256 {fingerprint}\r\na=setup:passive\r\n")?;
     }
     for (at, candidate) in own.candidates.iter().enumerate() {
-        // RFC 8445 §5.1.2.1: host candidates have type preference 126; earlier ones get more local preference.
+        // RFC 8445 §5.1.2.1: host candidates have type preference 126; earlier ones get more local
+        // preference.
         let priority = (126 << 24) | ((0xffff_u32.saturating_sub(at as u32)) << 8) | 255;
         let (foundation, ip, port) = (at + 1, candidate.ip(), candidate.port());
         write!(out, "a=candidate:{foundation} 1 udp {priority} {ip} {port} typ host\r\n")?;
@@ -207,8 +211,9 @@ fn write_encodings(out: &mut String, content: &OfferedMedia, sending: &SendingSe
     out.write_str("\r\n")
 }
 
-/// The streams of a slot (RFC 5576 §4): without them a browser needs MID on every packet, and without the group it cannot use retransmissions. Each slot is a
-/// stream of its own, so that a browser does not synchronise one slot's picture with another's sound.
+/// The streams of a slot (RFC 5576 §4): without them a browser needs MID on every packet, and without the
+/// group it cannot use retransmissions. Each slot is a stream of its own, so that a browser does not
+/// synchronise one slot's picture with another's sound.
 fn write_source(out: &mut String, slot: &SlotSection) -> fmt::Result {
     let (mid, ssrc) = (slot.mid, slot.ssrc);
     write!(out, "a=msid:slot-{mid} track-{mid}\r\n")?;

@@ -1,4 +1,5 @@
-//! Why an offer is refused. Owns the words a client's developer reads; each names what is wrong, where, and what to do.
+//! Why an offer is refused. Owns the words a client's developer reads; each names what is wrong, where, and
+//! what to do.
 
 use packet::Mid;
 
@@ -9,8 +10,8 @@ pub enum OfferError {
     /// The transport is closed.
     #[error("the connection is closed; join again")]
     Closed,
-    /// The offer is by another connection than the ones before: its certificate is a new one, so there would have to be a
-    /// new handshake (RFC 8842 §5.3). The owner may make a new transport for it.
+    /// The offer is by another connection than the ones before: its certificate is a new one, so there would
+    /// have to be a new handshake (RFC 8842 §5.3). The owner may make a new transport for it.
     #[error("a=fingerprint has changed; a new certificate needs a new connection")]
     OtherConnection,
     /// Longer than the limit.

@@ -1,5 +1,5 @@
-//! Session descriptions: what a client offers, and what we answer (RFC 8866, RFC 8829, RFC 9143). `offer` reads, `negotiate` agrees, `answer` writes;
-//! `model` is what passes between them.
+//! Session descriptions: what a client offers, and what we answer (RFC 8866, RFC 8829, RFC 9143). `offer`
+//! reads, `negotiate` agrees, `answer` writes; `model` is what passes between them.
 
 pub(crate) mod answer;
 mod error;
@@ -20,9 +20,10 @@ pub struct Answer {
     pub sdp: String,
     /// All sections, in the order of the offer: the whole current state, not the difference.
     pub sections: Vec<Section>,
-    /// The header extensions in both directions. One table for the transport: under BUNDLE an id means the same everywhere (RFC 9143 §7.1.1).
+    /// The header extensions in both directions. One table for the transport: under BUNDLE an id means the
+    /// same everywhere (RFC 9143 §7.1.1).
     pub extensions: ExtensionIds,
-    /// The client restarted ICE (RFC 8445 §9): [`crate::Transport::ufrag`] has changed. Checks by the old one are answered until the new
-    /// one is used.
+    /// The client restarted ICE (RFC 8445 §9): [`crate::Transport::ufrag`] has changed. Checks by the old one
+    /// are answered until the new one is used.
     pub ice_restarted: bool,
 }

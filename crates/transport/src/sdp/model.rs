@@ -1,4 +1,5 @@
-//! An offer as far as it concerns us. Owns the values between reading (`offer`) and answering (`answer`); knows no SDP text.
+//! An offer as far as it concerns us. Owns the values between reading (`offer`) and answering (`answer`);
+//! knows no SDP text.
 
 use packet::{Codec, ExtensionUri, MediaKind, Mid, Rid};
 
@@ -27,7 +28,8 @@ pub(crate) struct OfferedSection {
     pub(crate) protocol: String,
     /// The first format of the `m=` line, for a rejection's.
     pub(crate) first_format: String,
-    /// What it offers; none for a section that the client stopped, or of a kind we do not speak (data channels).
+    /// What it offers; none for a section that the client stopped, or of a kind we do not speak (data
+    /// channels).
     pub(crate) content: Option<OfferedMedia>,
 }
 

@@ -1,5 +1,5 @@
-//! What we agree to of what is offered. Owns the choice of codecs, the SSRCs of slots for their life, and the rules that tie an offer to the one before
-//! (RFC 3264 §8, RFC 8829 §5.2.2); knows no SDP text.
+//! What we agree to of what is offered. Owns the choice of codecs, the SSRCs of slots for their life, and the
+//! rules that tie an offer to the one before (RFC 3264 §8, RFC 8829 §5.2.2); knows no SDP text.
 
 use std::collections::BTreeSet;
 
@@ -70,7 +70,8 @@ pub(crate) fn agree(
     Ok(Agreement { sections, extensions, announced })
 }
 
-/// The section's own past, if it has one: `None` for a new section and for one that takes the place of a rejected one (RFC 8829 §5.2.2).
+/// The section's own past, if it has one: `None` for a new section and for one that takes the place of a
+/// rejected one (RFC 8829 §5.2.2).
 fn before<'a>(
     offered: &OfferedSection,
     previous: Option<&'a Section>,
@@ -132,8 +133,8 @@ fn section(
     }
 }
 
-/// Whether a section is for what the client sends. One that does both is taken as sending only: what we forward goes to slots. An inactive one is what
-/// it was before, or what its description looks like.
+/// Whether a section is for what the client sends. One that does both is taken as sending only: what we
+/// forward goes to slots. An inactive one is what it was before, or what its description looks like.
 fn sends(content: &OfferedMedia, before: Option<&Section>) -> bool {
     match (content.direction, before) {
         (Direction::Send | Direction::SendReceive, _) => true,
@@ -181,8 +182,9 @@ fn best(content: &OfferedMedia, codec: Codec) -> Option<&OfferedCodec> {
     content.codecs.iter().filter(|o| o.codec == codec).filter(|o| rank(o).is_some()).min_by_key(rank)
 }
 
-/// How well a form of H.264 suits forwarding, less is better; `None` for one that does not. Without packetization mode 1 a frame cannot be
-/// fragmented (RFC 6184 §6.3); among profiles the one that every decoder has goes first, so that any publisher's stream fits any slot.
+/// How well a form of H.264 suits forwarding, less is better; `None` for one that does not. Without
+/// packetization mode 1 a frame cannot be fragmented (RFC 6184 §6.3); among profiles the one that every
+/// decoder has goes first, so that any publisher's stream fits any slot.
 fn h264_rank(fmtp: &str) -> Option<u8> {
     let parameter = |name: &str| fmtp.split(';').find_map(|p| p.trim().strip_prefix(name)?.strip_prefix('='));
     if parameter("packetization-mode") != Some("1") {
@@ -199,7 +201,8 @@ fn h264_rank(fmtp: &str) -> Option<u8> {
     })
 }
 
-/// Ids by extension. The first section that has one decides; the answer of a section with another id leaves that extension out there.
+/// Ids by extension. The first section that has one decides; the answer of a section with another id leaves
+/// that extension out there.
 fn extension_ids(offer: &Offer) -> ExtensionIds {
     let mut ids = ExtensionIds::new();
     for content in offer.sections.iter().filter_map(|section| section.content.as_ref()) {

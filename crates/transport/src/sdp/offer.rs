@@ -1,5 +1,6 @@
-//! Reading an offer (RFC 8866, RFC 8829 §5.8). Owns the checks that do not depend on earlier offers, each with the words to fix it; leaves the line
-//! grammar to `rtc-sdp` and the choice among what is offered to `answer`.
+//! Reading an offer (RFC 8866, RFC 8829 §5.8). Owns the checks that do not depend on earlier offers, each
+//! with the words to fix it; leaves the line grammar to `rtc-sdp` and the choice among what is offered to
+//! `answer`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
@@ -13,11 +14,13 @@ use super::error::OfferError;
 use super::model::{Direction, Offer, OfferedCodec, OfferedExtension, OfferedMedia, OfferedSection, Repair};
 use crate::config::{Config, Security};
 
-/// Feedback we act on or a client gains from (RFC 4585 §4.2); REMB is left out, since transport-wide feedback replaces it.
+/// Feedback we act on or a client gains from (RFC 4585 §4.2); REMB is left out, since transport-wide feedback
+/// replaces it.
 const FEEDBACK: [&str; 4] = ["nack", "nack pli", "ccm fir", "transport-cc"];
 /// Characters of an offending line that an error repeats.
 const QUOTED: usize = 60;
-/// Most `a=ssrc` lines with different SSRCs in one section, and most `FID` groups: twice the encodings anybody sends.
+/// Most `a=ssrc` lines with different SSRCs in one section, and most `FID` groups: twice the encodings
+/// anybody sends.
 const MAX_SSRCS: usize = 16;
 /// RFC 8839 §5.4: 4 to 256 ice-chars.
 const UFRAG_LENGTH: std::ops::RangeInclusive<usize> = 4..=256;
@@ -246,7 +249,8 @@ fn extensions(media: &MediaDescription) -> Result<Vec<OfferedExtension>, String>
             Some((id, direction)) => (id, parse_direction(direction)),
             None => (head, None),
         };
-        // RFC 8285 §4.2, §4.3: 0 is padding, 15 ends the one-byte form; RFC 8285 §5: 4096 and up are placeholders.
+        // RFC 8285 §4.2, §4.3: 0 is padding, 15 ends the one-byte form; RFC 8285 §5: 4096 and up are
+        // placeholders.
         let id: u16 = id
             .parse()
             .ok()
@@ -267,7 +271,8 @@ fn extensions(media: &MediaDescription) -> Result<Vec<OfferedExtension>, String>
     Ok(found)
 }
 
-/// The encodings the client offers to send: those of `a=simulcast` in its order (RFC 8853 §5.1), each declared by `a=rid` (RFC 8851 §4).
+/// The encodings the client offers to send: those of `a=simulcast` in its order (RFC 8853 §5.1), each
+/// declared by `a=rid` (RFC 8851 §4).
 fn rids(media: &MediaDescription, limit: usize) -> Result<Vec<Rid>, String> {
     let mut declared = BTreeSet::new();
     for value in values(&media.attributes, "rid") {

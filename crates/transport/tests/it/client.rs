@@ -1,5 +1,5 @@
-//! A client of a transport, made of the same libraries but from their other ends: it checks connectivity, is the client of the handshake, and seals and opens
-//! media with the keys of its side.
+//! A client of a transport, made of the same libraries but from their other ends: it checks connectivity, is
+//! the client of the handshake, and seals and opens media with the keys of its side.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};

@@ -1,5 +1,6 @@
-//! Defects seen in stacks built from the same libraries, each with a test that fails where we share it. Those of connectivity and of
-//! repair are told in `ice` and `media` by what should happen; here is what is about bytes.
+//! Defects seen in stacks built from the same libraries, each with a test that fails where we share it. Those
+//! of connectivity and of repair are told in `ice` and `media` by what should happen; here is what is about
+//! bytes.
 
 use bytes::BytesMut;
 use packet::{ExtensionUri, Mid, OutgoingHeader, RtpPacket};
@@ -8,7 +9,8 @@ use transport::Event;
 use crate::call::{Call, GCM, Rtp, SHA1, mid, rid};
 use crate::offers::{Browser, Offer, Section};
 
-/// A parsed header of the library remembers the padding of the extension block it came from, and writes it again.
+/// A parsed header of the library remembers the padding of the extension block it came from, and writes it
+/// again.
 #[test]
 fn what_leaves_does_not_inherit_the_header_that_arrived() {
     let mut call = Call::secure(&Offer::participant(1, 1), &[GCM]);
@@ -35,7 +37,8 @@ fn what_leaves_does_not_inherit_the_header_that_arrived() {
     assert_eq!(sent, expected);
 }
 
-/// The library pads to a multiple of 4 and by at least 4; runs of equal size need a single byte, and probes need many.
+/// The library pads to a multiple of 4 and by at least 4; runs of equal size need a single byte, and probes
+/// need many.
 #[test]
 fn padding_of_any_size_leaves_as_asked_and_stays_out_of_the_payload() {
     for profile in [GCM, SHA1] {
@@ -54,7 +57,8 @@ fn padding_of_any_size_leaves_as_asked_and_stays_out_of_the_payload() {
     }
 }
 
-/// A forwarded dependency descriptor makes a receiver decode keyframes only after a switch. It is not agreed on, and has no way out.
+/// A forwarded dependency descriptor makes a receiver decode keyframes only after a switch. It is not agreed
+/// on, and has no way out.
 #[test]
 fn extensions_that_do_not_survive_a_switch_are_not_agreed_on() {
     const WITH_DESCRIPTOR: &str = "\
@@ -73,7 +77,8 @@ a=rtpmap:96 VP8/90000
     assert_eq!(answer.extensions.get(ExtensionUri::DependencyDescriptor), None);
 }
 
-/// Firefox writes `a=ssrc` lines next to its encodings, which do not say which SSRC is which; other browsers write none.
+/// Firefox writes `a=ssrc` lines next to its encodings, which do not say which SSRC is which; other browsers
+/// write none.
 #[test]
 fn ssrc_lines_next_to_encodings_do_not_decide_which_is_which() {
     let ssrcs = [(11, Some(21)), (12, Some(22)), (13, Some(23))];
@@ -101,7 +106,8 @@ fn ssrc_lines_next_to_encodings_do_not_decide_which_is_which() {
     }
 }
 
-/// RFC 8285 §4.2: id 15 ends the block early. The library's own measure of such a header is short, so that it would decrypt from the wrong byte.
+/// RFC 8285 §4.2: id 15 ends the block early. The library's own measure of such a header is short, so that it
+/// would decrypt from the wrong byte.
 #[test]
 fn an_extension_block_that_ends_early_is_opened_at_the_right_byte() {
     for profile in [GCM, SHA1] {

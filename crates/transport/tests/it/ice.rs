@@ -134,7 +134,8 @@ fn a_nomination_written_behind_the_integrity_is_ignored() {
     let mut call = Call::plain(&Offer::participant(1, 1));
     let other = address("203.0.113.9:40000");
     let mut check = call.client.check(&[]);
-    // In place of FINGERPRINT, the last 8 bytes: USE-CANDIDATE, empty, and padding that is an empty comprehension-optional attribute.
+    // In place of FINGERPRINT, the last 8 bytes: USE-CANDIDATE, empty, and padding that is an empty
+    // comprehension-optional attribute.
     let at = check.len() - 8;
     check[at..].copy_from_slice(&[0, ATTR_USE_CANDIDATE.value() as u8, 0, 0, 0xc0, 0, 0, 0]);
     call.deliver_from(other, check);

@@ -1,5 +1,5 @@
-//! A transport from outside: offers as real clients write them, a client's own handshake and media over datagrams in memory, and everything that
-//! must not hurt. One binary with modules, so that it links once.
+//! A transport from outside: offers as real clients write them, a client's own handshake and media over
+//! datagrams in memory, and everything that must not hurt. One binary with modules, so that it links once.
 
 mod call;
 mod client;

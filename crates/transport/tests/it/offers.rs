@@ -1,5 +1,5 @@
-//! Offers in the shape of real clients: every line a browser of 2026 writes is there, also those we ignore. Sections are values, so that tests can
-//! stop, pause and reuse them.
+//! Offers in the shape of real clients: every line a browser of 2026 writes is there, also those we ignore.
+//! Sections are values, so that tests can stop, pause and reuse them.
 
 use std::fmt::Write;
 

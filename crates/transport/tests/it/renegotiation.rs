@@ -117,7 +117,8 @@ fn stopping_the_first_section_moves_the_transport_lines_to_the_next() {
     assert!(!sections[1].contains("a=ice-ufrag:") && sections[2].contains("a=ice-ufrag:"));
 }
 
-/// Chromium offers later only what earlier answers kept, and a simulcast offer without the RID extensions dies in the page.
+/// Chromium offers later only what earlier answers kept, and a simulcast offer without the RID extensions
+/// dies in the page.
 #[test]
 fn rid_extensions_are_echoed_in_every_video_section_of_every_answer() {
     let mut offer = Offer::participant(2, 1);
