@@ -31,6 +31,7 @@
 //! A datagram costs at most one table look-up and one HMAC until it has proven that it comes from the participant. Malformed, unauthenticated,
 //! replayed and unidentifiable input is counted by kind and dropped.
 
+pub mod check;
 mod clock;
 mod config;
 pub mod demux;
