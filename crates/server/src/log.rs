@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 use crate::error::StartError;
 
 /// Dependencies that report ordinary events as if an operator had to know them. Named ones can be raised again.
-const QUIET: &str = "rtc_dtls=warn,rtc_sdp=warn,rtc_stun=warn,rtc_srtp=warn,rtc_interceptor=warn,rustls=warn,hyper=warn,h2=warn,tungstenite=warn";
+const QUIET: &str = "rtc_dtls=error,rtc_sdp=warn,rtc_stun=warn,rtc_srtp=warn,rtc_interceptor=warn,rustls=warn,hyper=warn,h2=warn,tungstenite=warn";
 
 /// Starts logging with the operator's filter. Called once, before anything else starts.
 ///

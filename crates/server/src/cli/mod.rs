@@ -2,6 +2,7 @@
 //! wrong arguments or configuration, 1 for a failure.
 
 mod check;
+mod demo;
 mod serve;
 
 use std::io::{self, Write};
@@ -32,6 +33,8 @@ enum Command {
     Serve(Flags),
     /// Print the configuration in effect as TOML, and what is wrong with it
     Check(Flags),
+    /// Watch a phone and a desktop get different layers of one camera, all in this process
+    Demo(demo::Arguments),
 }
 
 /// A command that did not do what was asked.
@@ -72,6 +75,7 @@ pub fn run() -> ExitCode {
         None => serve::run(&cli.serve),
         Some(Command::Serve(flags)) => serve::run(&flags),
         Some(Command::Check(flags)) => check::run(&flags),
+        Some(Command::Demo(arguments)) => demo::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

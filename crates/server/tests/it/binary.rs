@@ -133,3 +133,55 @@ fn it_greets_and_ends_cleanly_on_a_signal() {
         assert!(!text(&output.stderr).contains('\u{1b}'), "no colours into a pipe");
     }
 }
+
+#[test]
+fn the_demonstration_prints_the_agreed_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = terrace(folder.path())
+        .args(["demo", "--seconds", "1", "--phone-kbps", "300", "--json"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(report["seconds"].as_f64().unwrap() >= 1.0);
+    assert_eq!(report["publishers"][0]["name"], "camera");
+    let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let encodings = report["publishers"][0]["encodings"].as_array().unwrap();
+    assert_eq!(encodings.iter().map(|e| e["rid"].as_str().unwrap()).collect::<Vec<_>>(), ["q", "h", "f"]);
+    for key in ["rid", "width", "height", "fps", "kbps", "active"] {
+        assert!(encodings.iter().all(|encoding| keys(encoding).iter().any(|k| k == key)), "{key}");
+    }
+    let receivers = report["receivers"].as_array().unwrap();
+    assert_eq!(
+        receivers.iter().map(|r| r["name"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["phone", "desktop"]
+    );
+    for key in [
+        "class",
+        "first_frame_ms",
+        "frames",
+        "rid",
+        "width",
+        "height",
+        "kbps",
+        "switches",
+        "freezes",
+        "lost_packets",
+        "bad_frames",
+        "reason",
+        "estimate_kbps",
+        "log",
+    ] {
+        assert!(receivers.iter().all(|receiver| keys(receiver).iter().any(|k| k == key)), "{key}");
+    }
+    assert!(!folder.path().join("data").exists(), "a demonstration leaves nothing behind");
+}
+
+#[test]
+fn a_demonstration_has_bounds() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [["--seconds", "0"], ["--seconds", "x"], ["--phone-kbps", "1"]] {
+        let output = terrace(folder.path()).arg("demo").args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+    }
+}
