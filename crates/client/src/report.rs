@@ -125,3 +125,67 @@ pub struct LogEntry {
     /// What keeps it from being more.
     pub reason: Reason,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The keys that are promised. More may be added; a missing one breaks somebody's script.
+    #[test]
+    fn the_json_has_the_promised_keys() {
+        let video = VideoReport {
+            log: vec![LogEntry { at_ms: 0, rid: None, reason: Reason::Startup }],
+            bad: BTreeMap::from([(BadFrame::MissingPacket, 1)]),
+            ..VideoReport::default()
+        };
+        let receiver = ReceiverReport {
+            name: "phone".to_owned(),
+            participant: "p2".to_owned(),
+            class: signalling::DeviceClass::Mobile,
+            video,
+            estimate_kbps: None,
+            audio_packets: 0,
+        };
+        let publisher =
+            PublisherReport { encodings: vec![EncodingReport::default()], ..PublisherReport::default() };
+        let report = DemoReport { seconds: 20.0, publishers: vec![publisher], receivers: vec![receiver] };
+        let json = serde_json::to_value(&report).unwrap();
+        let promised: [(&str, &[&str]); 5] = [
+            ("", &["seconds", "publishers", "receivers"]),
+            ("/publishers/0", &["name", "encodings"]),
+            ("/publishers/0/encodings/0", &["rid", "width", "height", "fps", "kbps", "active"]),
+            (
+                "/receivers/0",
+                &[
+                    "name",
+                    "class",
+                    "first_frame_ms",
+                    "frames",
+                    "rid",
+                    "width",
+                    "height",
+                    "kbps",
+                    "switches",
+                    "freezes",
+                    "lost_packets",
+                    "bad_frames",
+                    "reason",
+                    "estimate_kbps",
+                    "log",
+                ],
+            ),
+            ("/receivers/0/log/0", &["at_ms", "rid", "reason"]),
+        ];
+        for (pointer, keys) in promised {
+            let object = json.pointer(pointer).and_then(serde_json::Value::as_object).unwrap();
+            for key in keys {
+                assert!(object.contains_key(*key), "{pointer}/{key}");
+            }
+        }
+        assert_eq!(json["receivers"][0]["class"], "mobile");
+        assert_eq!(
+            json["receivers"][0]["bad"]["missing_packet"], 1,
+            "faults are named as in the contract's style"
+        );
+    }
+}

@@ -134,3 +134,70 @@ impl Interceptor for DeliverKeyframeRequests {
     fn bind_local_stream(&mut self, _: &StreamInfo) {}
     fn unbind_local_stream(&mut self, _: &StreamInfo) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use rtc::interceptor::AttributedPacket;
+    use rtc::rtcp::receiver_report::ReceiverReport;
+    use rtc::rtp;
+    use rtc::shared::TransportContext;
+
+    use super::*;
+
+    fn tagged(packet: Packet) -> TaggedPacket {
+        let transport = TransportContext::default();
+        TaggedPacket { now: Instant::now(), transport, message: AttributedPacket::new(packet) }
+    }
+
+    fn received(ssrc: u32, payload: &'static [u8]) -> TaggedPacket {
+        let header = rtp::header::Header {
+            ssrc,
+            payload_type: 97,
+            sequence_number: 7,
+            ..rtp::header::Header::default()
+        };
+        tagged(Packet::Rtp(rtp::Packet { header, payload: bytes::Bytes::from_static(payload) }))
+    }
+
+    #[test]
+    fn retransmissions_become_what_they_repeat() {
+        let mut link = RestoreRetransmissions::default();
+        let info = StreamInfo { ssrc: 1, payload_type: 96, ssrc_rtx: Some(2), ..StreamInfo::default() };
+        link.bind_remote_stream(&info);
+        // (SSRC, payload) in; (SSRC, payload type, sequence, payload) out
+        type Seen = (u32, u8, u16, &'static [u8]);
+        let cases: [(u32, &'static [u8], Seen, &str); 4] = [
+            (2, &[0x12, 0x34, 9], (1, 96, 0x1234, &[9]), "a retransmission"),
+            (2, &[0x12, 0x34], (2, 97, 7, &[0x12, 0x34]), "padding stays what it is"),
+            (2, &[], (2, 97, 7, &[]), "so does empty padding"),
+            (1, &[0x12, 0x34, 9], (1, 97, 7, &[0x12, 0x34, 9]), "media is left alone"),
+        ];
+        for (ssrc, payload, expected, why) in cases {
+            link.handle_read(received(ssrc, payload)).unwrap();
+            let out = link.poll_read().unwrap();
+            let Packet::Rtp(packet) = out.message.packet else { panic!("RTP stays RTP") };
+            let header = packet.header;
+            let seen = (header.ssrc, header.payload_type, header.sequence_number, &packet.payload[..]);
+            assert_eq!(seen, expected, "{why}");
+        }
+        link.unbind_remote_stream(&info);
+        link.handle_read(received(2, &[0x12, 0x34, 9])).unwrap();
+        let Packet::Rtp(packet) = link.poll_read().unwrap().message.packet else { panic!("RTP stays RTP") };
+        assert_eq!(packet.header.ssrc, 2, "an ended stream has no retransmissions");
+    }
+
+    #[test]
+    fn only_keyframe_requests_reach_the_application() {
+        let mut link = DeliverKeyframeRequests::default();
+        let report = || -> Box<dyn rtc::rtcp::Packet> { Box::new(ReceiverReport::default()) };
+        link.handle_read(tagged(Packet::Rtcp(vec![report()]))).unwrap();
+        assert!(link.poll_read().is_none(), "a report has done its work before");
+        let request = Box::new(PictureLossIndication { sender_ssrc: 1, media_ssrc: 2 });
+        link.handle_read(tagged(Packet::Rtcp(vec![report(), request]))).unwrap();
+        let out = link.poll_read().unwrap().message;
+        assert!(out.has(&Attribute::DeliverToApplication));
+        let Packet::Rtcp(packets) = out.packet else { panic!("RTCP stays RTCP") };
+        assert_eq!(packets.len(), 1);
+        assert!(packets[0].as_any().is::<PictureLossIndication>());
+    }
+}
