@@ -142,7 +142,8 @@ mod tests {
 
     #[test]
     fn only_the_clearly_louder_pass_and_only_the_quietest_is_passed() {
-        let cases: [([u32; 6], usize, bool, [u32; 6], &str); 6] = [
+        type Case = ([u32; 6], usize, bool, [u32; 6], &'static str);
+        let cases: [Case; 6] = [
             ([50, 40, 30, 20, 10, 14], 5, false, [0, 1, 2, 3, 4, 5], "louder than nobody who counts"),
             ([50, 40, 30, 20, 10, 26], 5, false, [0, 1, 2, 3, 4, 5], "louder, but not by the margin"),
             ([50, 40, 30, 20, 10, 27], 5, true, [0, 1, 2, 5, 4, 3], "takes the last place that counts"),

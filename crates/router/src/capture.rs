@@ -135,7 +135,7 @@ fn ticks_to_micros(ticks: i64, rate: u32) -> i64 {
 /// 32.32 fixed point seconds (RFC 3550 §4) in microseconds.
 fn ntp_micros(ntp: u64) -> i64 {
     let (seconds, fraction) = (ntp >> 32, ntp & 0xffff_ffff);
-    (seconds * 1_000_000 + (fraction * 1_000_000 >> 32)).cast_signed()
+    (seconds * 1_000_000 + ((fraction * 1_000_000) >> 32)).cast_signed()
 }
 
 #[cfg(test)]
@@ -147,7 +147,7 @@ mod tests {
     }
 
     fn ntp(ms: u64) -> u64 {
-        (ms / 1_000 << 32) + ((ms % 1_000) << 32) / 1_000
+        ((ms / 1_000) << 32) + ((ms % 1_000) << 32) / 1_000
     }
 
     #[test]

@@ -6,19 +6,20 @@
 use packet::{Codec, RtpPacket};
 use units::Timestamp;
 
-use crate::EncodingState;
 use crate::capture::{CaptureClock, WallClock};
 use crate::history::History;
 use crate::liveness::Liveness;
 use crate::media::{Media, Parser};
 use crate::meter::Meter;
 use crate::window::{Arrival, Window};
+use crate::{EncodingState, ParticipantId};
 use packet::Rid;
 
 /// See the module's documentation.
 #[derive(Debug)]
 pub(crate) struct Encoding {
     pub(crate) rid: Option<Rid>,
+    publisher: ParticipantId,
     pub(crate) liveness: Liveness,
     pub(crate) history: History,
     codec: Codec,
@@ -60,8 +61,9 @@ pub(crate) struct Received {
 
 impl Encoding {
     /// An encoding that has not been seen, whose latest `history` packets will be kept.
-    pub(crate) fn new(rid: Option<Rid>, codec: Codec, history: usize) -> Self {
+    pub(crate) fn new(publisher: ParticipantId, rid: Option<Rid>, codec: Codec, history: usize) -> Self {
         Self {
+            publisher,
             rid,
             liveness: Liveness::default(),
             history: History::new(if codec.is_video() { history } else { 0 }),
@@ -147,6 +149,7 @@ impl Encoding {
             self.keyframe = Some(seq);
         }
         let media = Media {
+            publisher: self.publisher,
             seq,
             timestamp,
             capture: self.clock.instant(now, timestamp, wall),
@@ -181,6 +184,7 @@ impl Encoding {
     fn padding(&mut self, now: Timestamp, seq: u64, packet: &RtpPacket, wall: &WallClock) -> Media {
         let timestamp = self.clock.observe(now, packet.timestamp);
         Media {
+            publisher: self.publisher,
             seq,
             timestamp,
             capture: self.clock.instant(now, timestamp, wall),

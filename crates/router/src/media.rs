@@ -8,9 +8,13 @@ use packet::codec::{self, Codec, CodecError, FrameInfo};
 use packet::{AudioLevel, RtpPacket};
 use units::{Timestamp, Unwrapper};
 
+use crate::ParticipantId;
+
 /// A packet of an encoding.
 #[derive(Clone, Debug)]
 pub(crate) struct Media {
+    /// Who published it.
+    pub(crate) publisher: ParticipantId,
     /// Number in the encoding, unwrapped, ahead of everything before a restart.
     pub(crate) seq: u64,
     /// RTP timestamp, unwrapped.

@@ -105,7 +105,6 @@ impl Participant {
         now: Timestamp,
         slot: usize,
         origin: Origin,
-        publisher: ParticipantId,
         encoding: &Encoding,
         media: &Media,
         out: &mut Vec<Output>,
@@ -114,14 +113,14 @@ impl Participant {
             return Verdict::Drop;
         }
         let slot = &mut self.slots[slot];
-        let verdict = slot.handle(now, origin, publisher, media, &mut self.egress, out);
+        let verdict = slot.handle(now, origin, media, &mut self.egress, out);
         if verdict == Verdict::Switch {
             if slot.kind == packet::MediaKind::Video {
                 self.egress.stats_mut().switches += 1;
             }
             for seq in media.seq + 1..=encoding.newest().unwrap_or(media.seq) {
                 if let Some(later) = encoding.history.get(seq) {
-                    slot.handle(now, origin, publisher, later, &mut self.egress, out);
+                    slot.handle(now, origin, later, &mut self.egress, out);
                 }
             }
         }
@@ -134,7 +133,6 @@ impl Participant {
         now: Timestamp,
         slot: usize,
         origin: Origin,
-        publisher: ParticipantId,
         encoding: &Encoding,
         out: &mut Vec<Output>,
     ) -> bool {
@@ -142,7 +140,7 @@ impl Participant {
         let Some(media) = encoding.keyframe().filter(recent).and_then(|seq| encoding.history.get(seq)) else {
             return false;
         };
-        self.forward(now, slot, origin, publisher, encoding, media, out) == Verdict::Switch
+        self.forward(now, slot, origin, encoding, media, out) == Verdict::Switch
     }
 
     /// Sends a sender report for every slot that is being sent; `ntp` is the present. Returns whether there was any.

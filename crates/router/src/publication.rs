@@ -104,7 +104,7 @@ impl Publication {
             if let Some(unlisted) = self.encodings.iter_mut().find(|encoding| !rids.contains(&encoding.rid)) {
                 unlisted.rid = *rid;
             } else if self.encodings.len() < MAX_ENCODINGS {
-                self.encodings.push(Encoding::new(*rid, section.codec, history));
+                self.encodings.push(Encoding::new(self.participant, *rid, section.codec, history));
             }
         }
     }

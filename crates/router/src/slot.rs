@@ -19,7 +19,7 @@ use crate::retransmit::Retransmitter;
 use crate::rewrite::time::Landing;
 use crate::rewrite::{Origin, Rewriter, Rewritten};
 use crate::switch::{Switch, Verdict};
-use crate::{NextStep, OutgoingPacket, PacketKind, ParticipantId, Prefix, PublicationId};
+use crate::{NextStep, OutgoingPacket, PacketKind, Prefix, PublicationId};
 
 /// Packets that name their section. Receivers know the SSRC from the answer; the name is for those that did not read it.
 const NAMED_PACKETS: u32 = 100;
@@ -125,12 +125,11 @@ impl Slot {
         Some(origin)
     }
 
-    /// Judges a packet and, if it is of use, sends it. `publisher` is whom the receiver sees or hears.
+    /// Judges a packet and, if it is of use, sends it.
     pub(crate) fn handle(
         &mut self,
         now: Timestamp,
         origin: Origin,
-        publisher: ParticipantId,
         media: &Media,
         egress: &mut Egress,
         out: &mut Vec<Output>,
@@ -149,27 +148,27 @@ impl Slot {
         if let Some(rewritten) = rewritten {
             // RFC 3551 §4.1: the marker of sound says that a stretch of it begins.
             let marker = media.marker || (is_audio && verdict == Verdict::Switch);
-            self.send(codec, publisher, media, marker, rewritten, egress, out);
+            self.send(codec, media, marker, rewritten, egress, out);
         }
         verdict
     }
 
     /// Repeats the packet with that number on the wire, if it was sent, is still kept and was not just repeated. `keep`
-    /// finds kept packets and who published them.
+    /// finds kept packets.
     pub(crate) fn repair<'a>(
         &mut self,
         now: Timestamp,
         wire: u16,
-        keep: impl FnOnce(Origin, u64) -> Option<(&'a Media, ParticipantId)>,
+        keep: impl FnOnce(Origin, u64) -> Option<&'a Media>,
         egress: &mut Egress,
         out: &mut Vec<Output>,
     ) {
         let found = self.rewriter.find(wire);
-        let kept =
-            found.and_then(|(sequence, sent)| Some((sequence, sent, keep(sent.origin, sent.incoming)?)));
-        let Some((sequence, sent, (media, publisher))) =
-            kept.filter(|(_, _, (media, _))| !media.is_padding())
-        else {
+        let kept = found.and_then(|(sequence, sent)| {
+            let media = keep(sent.origin, sent.incoming).filter(|media| !media.is_padding())?;
+            Some((sequence, sent, media))
+        });
+        let Some((sequence, sent, media)) = kept else {
             egress.stats_mut().retransmissions_missed += 1;
             return;
         };
@@ -188,7 +187,7 @@ impl Slot {
         let number = self.retransmitter.repeat(now, sequence);
         // RFC 4588 §4: the original's timestamp and marker, a number of its own, and the original's in front.
         let mut header = OutgoingHeader::new(ssrc, payload_type, number, rewritten.timestamp, media.marker);
-        header.csrc = Some(publisher.0);
+        header.csrc = Some(media.publisher.0);
         header.mid = self.name();
         let mut prefix = Prefix::from_slice(&osn(rewritten.sequence as u16));
         write_descriptor(&rewritten, &mut prefix);
@@ -225,14 +224,9 @@ impl Slot {
         (self.named < NAMED_PACKETS).then_some(self.mid)
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the last step of the hot path: a struct would only be taken apart"
-    )]
     fn send(
         &mut self,
         codec: SlotCodec,
-        publisher: ParticipantId,
         media: &Media,
         marker: bool,
         rewritten: Rewritten,
@@ -240,7 +234,7 @@ impl Slot {
         out: &mut Vec<Output>,
     ) {
         let header = OutgoingHeader {
-            csrc: Some(publisher.0),
+            csrc: Some(media.publisher.0),
             mid: self.name(),
             audio_level: media.audio_level,
             ..OutgoingHeader::new(

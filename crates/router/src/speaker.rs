@@ -97,7 +97,8 @@ mod tests {
     #[test]
     fn the_list_changes_at_most_once_a_second_and_names_the_loudest_first() {
         let mut speakers = Speakers::default();
-        let steps: [(u64, u32, u32, Option<&[ParticipantId]>, &str); 9] = [
+        type Step = (u64, u32, u32, Option<&'static [ParticipantId]>, &'static str);
+        let steps: [Step; 9] = [
             (0, 10_000, 20_000, None, "noise"),
             (100, 90_000, 20_000, Some(&[ALICE]), "a voice"),
             (200, 90_000, 99_000, None, "too soon"),

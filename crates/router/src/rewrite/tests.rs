@@ -1,1 +1,212 @@
-//! Tests of the numbers of a slot.
+//! The numbers of a slot against a model that remembers every packet.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use packet::codec::vp8::Descriptor;
+use proptest::prelude::*;
+use units::Timestamp;
+
+use super::*;
+use crate::media::Vp8;
+
+const FIRST: Origin = Origin { publication: PublicationId(1), encoding: 0 };
+const SECOND: Origin = Origin { publication: PublicationId(1), encoding: 1 };
+
+/// A packet of a frame of `per_frame` packets; frames are 3,000 ticks apart.
+fn media(seq: u64, per_frame: u64, padding: bool) -> Media {
+    let frame = seq / per_frame;
+    Media {
+        publisher: crate::ParticipantId(1),
+        seq,
+        timestamp: frame * 3_000,
+        capture: Timestamp::from_micros(1_000_000 + frame * 100_000 / 3),
+        arrival: Timestamp::ZERO,
+        codec: Codec::Vp8,
+        frame_start: seq.is_multiple_of(per_frame),
+        keyframe_start: false,
+        marker: seq % per_frame == per_frame - 1,
+        audio_level: None,
+        vp8: (!padding).then(|| Vp8 {
+            descriptor: Descriptor { picture_id: Some(frame as u16 & 0x7fff), ..Descriptor::default() },
+            picture: frame,
+        }),
+        body: if padding { Bytes::new() } else { Bytes::from_static(b"picture") },
+    }
+}
+
+fn rewriter() -> Rewriter {
+    Rewriter::new(90_000, 100, 5, 7)
+}
+
+#[test]
+fn numbers_follow_the_source_and_go_on_at_a_switch() {
+    // What is done, the number it gets (less the first), and why.
+    enum Do {
+        Switch(Origin, u64),
+        Forward(u64),
+        Padding(u64),
+    }
+    use Do::{Forward, Padding, Switch};
+    let steps = [
+        (Switch(FIRST, 1_000), Some(0), "the first"),
+        (Forward(1_001), Some(1), "the next"),
+        (Forward(999), None, "before the switch"),
+        (Forward(1_003), Some(3), "a hole for what is missing"),
+        (Forward(1_002), Some(2), "which comes late"),
+        (Padding(1_004), None, "nothing in it"),
+        (Forward(1_005), Some(4), "closed up"),
+        (Padding(1_008), None, "nothing in it, and two missing in front"),
+        (Forward(1_009), Some(7), "their places are kept"),
+        (Forward(1_006), Some(5), "and found"),
+        (Padding(1_007), Some(6), "a place that was kept for nothing has to be filled with nothing"),
+        (Forward(1_010), Some(8), "inside a frame"),
+        (Switch(SECOND, 40), Some(10), "a switch in mid frame leaves one out"),
+        (Forward(1_011), Some(981), "numbers of another source: the switch must keep them out"),
+        (Forward(41), Some(11), ""),
+    ];
+    let mut rewriter = rewriter();
+    let mut first = None;
+    for (step, expected, why) in steps {
+        let got = match step {
+            // Forwarding of foreign numbers is not this part's business, and skipped here.
+            Forward(1_011) => continue,
+            Switch(origin, seq) => Some(rewriter.switch(origin, &media(seq, 4, false))),
+            Forward(seq) => rewriter.forward(&media(seq, 4, false)),
+            Padding(seq) => rewriter.forward(&media(seq, 4, true)),
+        };
+        let first = *first.get_or_insert_with(|| got.unwrap().sequence);
+        assert_eq!(got.map(|got| got.sequence - first), expected, "{why}");
+    }
+}
+
+#[test]
+fn a_switch_after_a_whole_frame_leaves_nothing_out() {
+    let mut rewriter = rewriter();
+    let last = (1_000..1_004).map(|seq| match seq {
+        1_000 => rewriter.switch(FIRST, &media(seq, 4, false)),
+        _ => rewriter.forward(&media(seq, 4, false)).unwrap(),
+    });
+    let last = last.last().unwrap().sequence;
+    assert_eq!(rewriter.switch(SECOND, &media(80, 4, false)).sequence, last + 1);
+}
+
+/// A correction of time begins with a frame and never splits one.
+#[test]
+fn packets_of_one_frame_get_one_timestamp_whatever_their_order() {
+    let mut rewriter = rewriter();
+    rewriter.switch(FIRST, &media(0, 4, false));
+    // A source whose keyframe lies 40 ms in the past at the switch is corrected over many frames.
+    let late = |seq: u64| {
+        let media = media(seq, 4, false);
+        Media { capture: media.capture.saturating_sub(std::time::Duration::from_micros(3_373_333)), ..media }
+    };
+    rewriter.switch(SECOND, &late(400));
+    let mut stamps: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
+    for block in 0..30 {
+        // The last two packets of each frame come after the first two of the next.
+        for seq in [404, 405, 402, 403].map(|seq| seq + block * 4) {
+            let timestamp = rewriter.forward(&late(seq)).unwrap().timestamp;
+            stamps.entry(seq / 4).or_default().push(timestamp);
+        }
+    }
+    let frames: Vec<u32> = stamps.values().map(|frame| frame[0]).collect();
+    assert!(stamps.values().all(|frame| frame.iter().all(|stamp| *stamp == frame[0])), "{stamps:?}");
+    assert!(frames.windows(2).all(|pair| pair[1] > pair[0]));
+    assert!(frames.windows(2).any(|pair| pair[1] - pair[0] < 3_000), "there was something to correct");
+}
+
+#[test]
+fn memory_is_bounded() {
+    let mut rewriter = rewriter();
+    rewriter.switch(FIRST, &media(0, 1, false));
+    for seq in 1..10_000 {
+        rewriter.forward(&media(seq, 1, seq % 2 == 0));
+    }
+    assert_eq!(rewriter.stretches.len(), MAX_STRETCHES);
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Next { skip: u64, padding: bool },
+    Late(u64),
+    Switch(u64),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        8 => (0u64..3, proptest::bool::weighted(0.05)).prop_map(|(skip, padding)| Step::Next { skip, padding }),
+        3 => (1u64..20).prop_map(Step::Late),
+        1 => (0u64..5_000).prop_map(Step::Switch),
+    ];
+    proptest::collection::vec(step, 1..300)
+}
+
+proptest! {
+    /// Every number is used once, and a request for it finds the packet that had it, and no other.
+    #[test]
+    fn agrees_with_a_model_that_remembers_everything(steps in steps()) {
+        let mut rewriter = rewriter();
+        let mut sent: BTreeMap<u64, (Origin, Media, Rewritten)> = BTreeMap::new();
+        let mut origin = FIRST;
+        let mut start = 1_000;
+        let mut newest = start;
+        let mut seen = std::collections::BTreeSet::from([start]);
+        let note = |sent: &mut BTreeMap<u64, _>, origin, media: Media, rewritten: Rewritten| {
+            assert!(sent.insert(rewritten.sequence, (origin, media, rewritten)).is_none(), "used twice");
+        };
+        let first = media(start, 3, false);
+        let rewritten = rewriter.switch(origin, &first);
+        note(&mut sent, origin, first, rewritten);
+        for step in steps {
+            match step {
+                Step::Next { skip, padding } => {
+                    newest += 1 + skip;
+                    seen.insert(newest);
+                    let media = media(newest, 3, padding);
+                    let rewritten = rewriter.forward(&media);
+                    prop_assert_eq!(rewritten.is_none(), padding);
+                    if let Some(rewritten) = rewritten {
+                        note(&mut sent, origin, media, rewritten);
+                    }
+                }
+                Step::Late(back) => {
+                    let seq = newest.saturating_sub(back);
+                    // Duplicates were dropped before.
+                    if !seen.insert(seq) {
+                        continue;
+                    }
+                    let media = media(seq, 3, false);
+                    let rewritten = rewriter.forward(&media);
+                    prop_assert!(seq > start || rewritten.is_none(), "before the switch");
+                    if let Some(rewritten) = rewritten {
+                        note(&mut sent, origin, media, rewritten);
+                    }
+                }
+                Step::Switch(at) => {
+                    origin = if origin == FIRST { SECOND } else { FIRST };
+                    // Numbers of an encoding only grow.
+                    start = newest.max(10_000) + at * 3;
+                    newest = start;
+                    seen = std::collections::BTreeSet::from([start]);
+                    let media = media(start, 3, false);
+                    let rewritten = rewriter.switch(origin, &media);
+                    note(&mut sent, origin, media, rewritten);
+                }
+            }
+        }
+        let order: Vec<_> = sent.values().map(|(_, _, rewritten)| rewritten.timestamp).collect();
+        prop_assert!(order.windows(2).all(|pair| pair[1].wrapping_sub(pair[0]) < 1 << 31), "time went back");
+        for (sequence, (origin, media, rewritten)) in &sent {
+            let Some((found, from)) = rewriter.find(*sequence as u16) else {
+                // Forgotten, which only the oldest may be.
+                prop_assert!(*sequence < rewriter.stretches[0].first_outgoing());
+                continue;
+            };
+            prop_assert_eq!((found, from.origin, from.incoming), (*sequence, *origin, media.seq));
+            prop_assert_eq!(from.rewrite(media), *rewritten, "the same header and descriptor again");
+        }
+        let next = rewriter.newest.unwrap().outgoing + 1;
+        prop_assert!(rewriter.find(next as u16).is_none_or(|(found, _)| found < next), "from the future");
+    }
+}

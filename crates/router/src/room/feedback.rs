@@ -53,8 +53,7 @@ impl Room {
         let publications = &self.publications;
         let keep = |origin: Origin, seq| {
             let publication = publications.get(&origin.publication)?;
-            let media = publication.encodings[usize::from(origin.encoding)].history.get(seq)?;
-            Some((media, publication.participant))
+            publication.encodings[usize::from(origin.encoding)].history.get(seq)
         };
         for wire in lost {
             slot.repair(now, *wire, keep, &mut receiver.egress, out);

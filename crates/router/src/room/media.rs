@@ -106,8 +106,7 @@ impl Room {
         let mut switched: Vec<SlotRef> = Vec::new();
         for at in &publication.subscribers {
             let Some(receiver) = self.participants[at.participant].as_mut() else { continue };
-            let verdict =
-                receiver.forward(now, at.slot, origin, publication.participant, encoding, &media, out);
+            let verdict = receiver.forward(now, at.slot, origin, encoding, &media, out);
             if verdict == Verdict::Switch {
                 switched.push(*at);
             }

@@ -235,9 +235,7 @@ impl Room {
         let Some(origin) = receiver.slots[at.slot].switch.waits_for() else { return };
         let Some(publication) = self.publications.get(&origin.publication) else { return };
         let encoding = &publication.encodings[usize::from(origin.encoding)];
-        if encoding.liveness.is_live()
-            && receiver.replay(now, at.slot, origin, publication.participant, encoding, out)
-        {
+        if encoding.liveness.is_live() && receiver.replay(now, at.slot, origin, encoding, out) {
             self.settle_switch(now, at, out);
         }
     }
@@ -249,7 +247,7 @@ impl Room {
         };
         // What is not known yet is wanted, else it would never become known.
         let mut wanted: [bool; MAX_ENCODINGS] =
-            std::array::from_fn(|at| publication.encodings.get(at).is_some_and(|e| e.size().is_none()));
+            std::array::from_fn(|at| publication.encodings.get(at).is_none_or(|e| e.size().is_none()));
         let mut waited = [false; MAX_ENCODINGS];
         for at in &publication.subscribers {
             let Some(receiver) = self.participants[at.participant].as_ref() else { continue };

@@ -1,0 +1,160 @@
+//! Which publication is in which slot.
+
+use packet::{Codec, MediaKind};
+use router::{Config, ParticipantId, PublicationId, RoomEvent, Source, Want};
+
+use crate::source::{Camera, Microphone};
+use crate::world::{World, generous, mid, slots};
+
+fn shown(world: &World, id: ParticipantId) -> Vec<Option<u32>> {
+    let slots = world.room.slots(id);
+    slots.iter().map(|slot| slot.participant.map(|participant| participant.0)).collect()
+}
+
+#[test]
+fn screens_come_first_then_speakers_then_who_came_first() {
+    let mut world = World::new();
+    for id in 1..=4 {
+        world.camera(Camera::new(id, Codec::Vp8));
+    }
+    let viewer = world.receiver(50, generous(), 3, 0);
+    assert_eq!(shown(&world, viewer), [Some(1), Some(2), Some(3)], "who came first");
+
+    world.act(|room, now, out| {
+        room.set_publication(now, ParticipantId(4), mid("cam"), false, Source::Screen, out);
+    });
+    assert_eq!(shown(&world, viewer), [Some(1), Some(2), Some(4)], "a screen takes the place of the last");
+
+    // Participant 3 speaks, through a microphone of its own.
+    let sections = [
+        crate::world::section(&world.cameras[2]),
+        router::SendingSection {
+            mid: mid("mic"),
+            kind: MediaKind::Audio,
+            active: true,
+            codec: Codec::Opus,
+            rids: Vec::new(),
+        },
+    ];
+    world.act(|room, now, out| room.set_sections(now, ParticipantId(3), &sections, &[], out));
+    world.microphones.push(Microphone::new(3, 30));
+    world.run(1_000);
+    assert_eq!(
+        shown(&world, viewer),
+        [Some(1), Some(3), Some(4)],
+        "a speaker takes the place of the last, too"
+    );
+    assert!(world.events.iter().any(|(_, event)| matches!(
+        event,
+        RoomEvent::Speakers(list) if list.first().map(|s| s.participant) == Some(ParticipantId(3))
+    )));
+
+    world.act(|room, now, out| {
+        room.set_publication(now, ParticipantId(1), mid("cam"), true, Source::Camera, out);
+    });
+    assert_eq!(shown(&world, viewer), [Some(2), Some(3), Some(4)], "who is muted goes last");
+    world.act(|room, now, out| room.remove_participant(now, ParticipantId(4), out));
+    assert_eq!(shown(&world, viewer), [Some(2), Some(3), Some(1)], "who leaves makes room");
+}
+
+#[test]
+fn wishes_hold_and_nobody_sees_himself() {
+    let mut world = World::new();
+    let mut ids = Vec::new();
+    for id in 1..=3 {
+        ids.push(world.camera(Camera::new(id, Codec::Vp8)));
+    }
+    let me = ParticipantId(1);
+    let agreed = crate::world::section(&world.cameras[0]);
+    world.act(|room, now, out| room.set_sections(now, me, &[agreed], &slots(3, 0), out));
+    assert_eq!(shown(&world, me), [Some(2), Some(3), None], "not oneself");
+    world.view(me, &[(Want::Auto, 180), (Want::Publication(ids[1]), 180), (Want::Publication(ids[0]), 180)]);
+    assert_eq!(shown(&world, me), [Some(3), Some(2), None], "not even by wish");
+    world.view(me, &[(Want::Nothing, 180), (Want::Publication(PublicationId(77)), 180)]);
+    assert_eq!(shown(&world, me), [None, None, None], "nothing, nobody, and not listed");
+}
+
+#[test]
+fn a_wish_for_somebody_who_left_and_came_back_is_for_the_publication() {
+    let mut world = World::new();
+    let wanted = world.camera(Camera::new(1, Codec::Vp8));
+    world.camera(Camera::new(2, Codec::Vp8));
+    let viewer = world.receiver(50, generous(), 1, 0);
+    world.view(viewer, &[(Want::Publication(wanted), 180)]);
+    world.run(1_000);
+    assert_eq!(shown(&world, viewer), [Some(1)]);
+    world.act(|room, now, out| room.remove_participant(now, ParticipantId(1), out));
+    assert_eq!(shown(&world, viewer), [None], "the slot is empty, not given away");
+    assert!(world.events.iter().any(|(_, event)| matches!(
+        event,
+        RoomEvent::PublicationRemoved { publication, .. } if *publication == wanted
+    )));
+}
+
+#[test]
+fn more_slots_by_a_new_offer_leave_the_old_ones_alone() {
+    let mut world = World::new();
+    for id in 1..=3 {
+        world.camera(Camera::new(id, Codec::Vp8));
+    }
+    let viewer = world.receiver(50, generous(), 1, 0);
+    world.run(2_000);
+    for count in [3, 1, 2] {
+        world.act(|room, now, out| room.set_sections(now, viewer, &[], &slots(count, 0), out));
+        world.run(1_000);
+    }
+    let receiver = &world.receivers[&viewer];
+    assert_eq!(receiver.slot(0).missing(), []);
+    assert!(receiver.slot(0).longest_pause().as_millis() <= 67, "never interrupted");
+    assert_eq!(shown(&world, viewer), [Some(1), Some(2)]);
+    assert!(receiver.slot(2).decoded().len() > 20, "the third played while it was there");
+}
+
+#[test]
+fn a_codec_that_a_slot_does_not_take_is_not_mapped_to_it() {
+    let mut world = World::new();
+    world.camera(Camera::new(1, Codec::H264));
+    world.camera(Camera::new(2, Codec::Vp8));
+    let viewer = world.join(50, generous());
+    let mut sections = slots(1, 0);
+    sections[0].codecs.retain(|codec| codec.codec == Codec::Vp8);
+    world.act(|room, now, out| room.set_sections(now, viewer, &[], &sections, out));
+    assert_eq!(shown(&world, viewer), [Some(2)]);
+}
+
+#[test]
+fn sections_beyond_the_limits_are_ignored() {
+    let mut world = World::with(Config { max_publications: 2, max_slots: 3, ..Config::default() }, 1);
+    let id = world.join(1, generous());
+    let sending: Vec<_> = (0..9)
+        .map(|n| router::SendingSection {
+            mid: mid(&format!("m{n}")),
+            kind: MediaKind::Video,
+            active: true,
+            codec: Codec::Vp8,
+            rids: (0..9).map(|n| packet::Rid::parse(&format!("r{n}")).unwrap()).collect(),
+        })
+        .collect();
+    world.act(|room, now, out| room.set_sections(now, id, &sending, &slots(9, 9), out));
+    assert_eq!(world.room.publications().len(), 2);
+    assert_eq!(world.room.slots(id).len(), 3);
+}
+
+#[test]
+fn strangers_and_unknown_sections_do_nothing() {
+    let mut world = World::new();
+    let stranger = ParticipantId(9);
+    let mut camera = Camera::new(1, Codec::Vp8);
+    let (_, packet) = camera.capture(world.now).remove(0);
+    world.act(|room, now, out| {
+        room.handle_rtp(now, stranger, packet, out);
+        room.set_view(now, stranger, &[], out);
+        room.set_connected(now, stranger, true, out);
+        room.set_sections(now, stranger, &[], &slots(1, 1), out);
+        room.remove_participant(now, stranger, out);
+        room.handle_timeout(now, out);
+        assert!(out.is_empty());
+    });
+    assert!(world.room.is_empty() && world.room.slots(stranger).is_empty());
+    assert_eq!(world.room.downlink(stranger), None);
+}
