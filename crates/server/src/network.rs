@@ -90,7 +90,10 @@ fn bind_udp(address: SocketAddr, buffer: Size) -> io::Result<Media> {
     // The system grants what its limits allow and reports no error; what it granted is told at start.
     socket.set_recv_buffer_size(buffer.0)?;
     socket.set_send_buffer_size(buffer.0)?;
-    let (receive_buffer, send_buffer) = (socket.recv_buffer_size()?, socket.send_buffer_size()?);
+    // Linux reports twice of what it was asked for, half of it for its own book-keeping (socket(7)).
+    let share = if cfg!(target_os = "linux") { 2 } else { 1 };
+    let (receive_buffer, send_buffer) =
+        (socket.recv_buffer_size()? / share, socket.send_buffer_size()? / share);
     socket.bind(&address.into())?;
     Ok(Media { socket: socket.into(), address, receive_buffer, send_buffer })
 }

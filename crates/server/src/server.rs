@@ -25,7 +25,7 @@ use crate::pages::Pages;
 use crate::stop::{self, RaiseStop};
 use crate::tls::Security;
 use crate::websocket;
-use crate::worker::{ToWorker, Worker, Workers};
+use crate::worker::{Panicked, ToWorker, Worker, Workers};
 
 /// Starts servers.
 #[derive(Debug)]
@@ -50,8 +50,10 @@ pub struct Handle {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Summary {
-    /// Where to point a browser.
+    /// Where to point a browser on this machine.
     pub url: String,
+    /// Where to point one on another machine. Empty when only this machine can connect.
+    pub other_urls: Vec<String>,
     /// `None` without TLS.
     pub certificate: Option<(Fingerprint, Source)>,
     /// The media socket of each worker.
@@ -104,8 +106,10 @@ impl Server {
             None => Security::Plain,
         };
         let Sockets { tcp, address, media } = network::bind(&config)?;
+        let (url, other_urls) = urls(address, &announced, shown.is_some());
         let summary = Summary {
-            url: url(address, shown.is_some()),
+            url,
+            other_urls,
             certificate: shown,
             media: media.iter().map(|media| media.address).collect(),
             buffers: media.first().map_or((DataSize::ZERO, DataSize::ZERO), |media| {
@@ -192,7 +196,7 @@ impl Handle {
             self.app.signalling.workers.shut_down().await;
             let mut outcome = Ok(());
             for worker in &mut self.workers {
-                outcome = outcome.and(worker.ended().await.map_err(|()| WorkerFailed));
+                outcome = outcome.and(worker.ended().await.map_err(|Panicked| WorkerFailed));
             }
             self.admission.idle().await;
             outcome
@@ -237,13 +241,18 @@ fn names(config: &Config, announced: &[IpAddr]) -> Vec<String> {
     names
 }
 
-/// The address of the page as people type it.
-fn url(address: SocketAddr, tls: bool) -> String {
-    let scheme = if tls { "https" } else { "http" };
+/// The addresses of the page as people type them: on this machine, and on others.
+fn urls(address: SocketAddr, announced: &[IpAddr], tls: bool) -> (String, Vec<String>) {
+    let (scheme, port) = (if tls { "https" } else { "http" }, address.port());
+    let url = |ip: &IpAddr| format!("{scheme}://{}/", SocketAddr::new(*ip, port));
     match address.ip() {
         // A browser gives camera and microphone to `localhost` even without TLS (Secure Contexts §3.1).
-        ip if ip.is_loopback() || ip.is_unspecified() => format!("{scheme}://localhost:{}/", address.port()),
-        _ => format!("{scheme}://{address}/"),
+        ip if ip.is_loopback() => (format!("{scheme}://localhost:{port}/"), Vec::new()),
+        ip if ip.is_unspecified() => {
+            let others = announced.iter().filter(|ip| !ip.is_loopback()).map(url).collect();
+            (format!("{scheme}://localhost:{port}/"), others)
+        }
+        ip => (url(&ip), vec![url(&ip)]),
     }
 }
 
@@ -258,8 +267,9 @@ fn start_workers(
 ) -> Result<Vec<Started>, StartError> {
     let identity =
         transport::Identity::generate().map_err(|error| StartError::Worker(std::io::Error::other(error)))?;
-    (0u16..)
-        .zip(media)
+    media
+        .into_iter()
+        .enumerate()
         .map(|(index, media)| {
             let mut transport = transport::Config::new(transport::Security::DtlsSrtp(Arc::clone(&identity)));
             transport.candidates =
@@ -278,4 +288,43 @@ fn seed() -> [u8; 32] {
         .fill(&mut seed)
         .expect("a system without randomness cannot have made a certificate");
     seed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_told_addresses_that_work_where_they_are() {
+        let announced = ["192.0.2.7".parse().unwrap(), "2001:db8::7".parse().unwrap()];
+        for (address, tls, here, elsewhere, why) in [
+            ("127.0.0.1:8443", true, "https://localhost:8443/", &[][..], "loopback"),
+            (
+                "0.0.0.0:8443",
+                true,
+                "https://localhost:8443/",
+                &["https://192.0.2.7:8443/", "https://[2001:db8::7]:8443/"],
+                "all interfaces",
+            ),
+            ("192.0.2.7:80", false, "http://192.0.2.7:80/", &["http://192.0.2.7:80/"], "one interface"),
+        ] {
+            let (url, others) = urls(address.parse().unwrap(), &announced, tls);
+            assert_eq!(
+                (url.as_str(), &others[..]),
+                (here, &elsewhere.iter().map(|u| (*u).to_owned()).collect::<Vec<_>>()[..]),
+                "{why}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_certificate_holds_every_name_by_which_the_page_is_opened() {
+        let config = Config { listen: ([192, 0, 2, 7], 1).into(), ..Config::default() };
+        let config = Config {
+            tls: crate::config::Tls { names: vec!["a.example".to_owned()], ..config.tls.clone() },
+            ..config
+        };
+        let names = names(&config, &["198.51.100.1".parse().unwrap(), "192.0.2.7".parse().unwrap()]);
+        assert_eq!(names, ["127.0.0.1", "192.0.2.7", "198.51.100.1", "::1", "a.example", "localhost"]);
+    }
 }

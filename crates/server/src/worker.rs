@@ -5,10 +5,10 @@
 //! makes a socket wait, a full mailbox costs a socket its connection. What a worker does is `drive`'s.
 
 use std::hash::{BuildHasher, RandomState};
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use std::{future, io};
 
 use sfu::{SessionId, Sfu};
 use signalling::{ClientMessage, ServerMessage};
@@ -138,17 +138,28 @@ impl Workers {
     }
 }
 
-/// A worker thread. Dropping the handle does not end it; `ToWorker::Shutdown` does.
+/// A worker thread. Dropping this does not end it; [`ToWorker::Shutdown`] does.
 #[derive(Debug)]
 pub(crate) struct Worker {
-    thread: Option<JoinHandle<()>>,
-    ended: oneshot::Receiver<()>,
+    state: State,
 }
+
+#[derive(Debug)]
+enum State {
+    /// Not known to have ended.
+    Running { thread: JoinHandle<()>, ended: oneshot::Receiver<()> },
+    /// Joined.
+    Ended(Result<(), Panicked>),
+}
+
+/// A worker's thread ended in a panic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Panicked;
 
 impl Worker {
     /// Starts a thread that drives this node over this socket. Returns it with its inbox.
     pub(crate) fn start(
-        index: u16,
+        index: usize,
         node: Sfu,
         socket: std::net::UdpSocket,
         clock: Clock,
@@ -159,25 +170,38 @@ impl Worker {
             MediaSocket::new(socket)?
         };
         let (inbox, messages) = mpsc::channel(INBOX);
+        let worker = Self::spawn(index, move || {
+            let _entered = tracing::debug_span!("worker", index).entered();
+            runtime.block_on(Driver::new(node, socket, messages, clock).run());
+        })?;
+        Ok((worker, inbox))
+    }
+
+    fn spawn(index: usize, run: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         let (end, ended) = oneshot::channel::<()>();
         let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
             // Dropped at the end of the thread, by whatever way it ends.
             let _end = end;
-            let span = tracing::debug_span!("worker", index);
-            let _entered = span.enter();
-            runtime.block_on(Driver::new(node, socket, messages, clock).run());
+            run();
         })?;
-        Ok((Self { thread: Some(thread), ended }, inbox))
+        Ok(Self { state: State::Running { thread, ended } })
     }
 
-    /// Waits for the thread's end. `Err` when it panicked.
-    pub(crate) async fn ended(&mut self) -> Result<(), ()> {
-        // The sender is never used, so this is an error at the thread's end.
-        let _ = (&mut self.ended).await;
-        match self.thread.take() {
+    /// Waits for the thread's end. Once it has ended, every call says how.
+    pub(crate) async fn ended(&mut self) -> Result<(), Panicked> {
+        if let State::Running { ended, .. } = &mut self.state {
+            // The sender is never used, so this is an error at the thread's end.
+            let _ = ended.await;
+            let State::Running { thread, .. } = std::mem::replace(&mut self.state, State::Ended(Ok(())))
+            else {
+                unreachable!("it was running above");
+            };
             // The thread has run to its last statement, so this does not block.
-            Some(thread) => thread.join().map_err(|_| ()),
-            None => future::pending().await,
+            self.state = State::Ended(thread.join().map_err(|_| Panicked));
+        }
+        match self.state {
+            State::Ended(outcome) => outcome,
+            State::Running { .. } => unreachable!("it has ended above"),
         }
     }
 }
@@ -224,5 +248,14 @@ mod tests {
         assert!(mailbox.queue.recv().await.is_some());
         assert!(mailbox.queue.recv().await.is_none());
         assert!(mailbox.evicted.await.is_err(), "closed, not evicted");
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_told_as_often_as_it_is_asked_for() {
+        for (panics, expected) in [(false, Ok(())), (true, Err(Panicked))] {
+            let mut worker = Worker::spawn(0, move || assert!(!panics, "as the test wants")).unwrap();
+            assert_eq!(worker.ended().await, expected);
+            assert_eq!(worker.ended().await, expected);
+        }
     }
 }

@@ -87,6 +87,9 @@ fn greeting(summary: &Summary, loopback: bool) -> String {
     let mut lines = vec![format!("Terrace {}", env!("CARGO_PKG_VERSION")), String::new()];
     let mut row = |label: &str, value: String| lines.push(format!("  {label:<13}{value}"));
     row("Open", summary.url.clone());
+    for url in summary.other_urls.iter().filter(|url| **url != summary.url) {
+        row("", format!("{url} from other machines"));
+    }
     let mut self_signed = false;
     match &summary.certificate {
         None => row("Certificate", "none: plain HTTP, for use behind a proxy that has TLS".to_owned()),
@@ -146,6 +149,7 @@ mod tests {
     fn the_greeting_says_what_was_opened_and_what_to_do() {
         let mut summary = Summary {
             url: "https://localhost:8443/".to_owned(),
+            other_urls: Vec::new(),
             certificate: Some((Fingerprint::of(b"abc"), Source::Kept("data/self-signed.pem".into()))),
             media: vec!["127.0.0.1:8443".parse().unwrap(), "127.0.0.1:8444".parse().unwrap()],
             announced: vec!["127.0.0.1".parse().unwrap()],
@@ -168,7 +172,9 @@ mod tests {
             )
         );
         summary.certificate = None;
+        summary.other_urls = vec!["http://192.0.2.7:8443/".to_owned()];
         let plain = greeting(&summary, false);
+        assert!(plain.contains("http://192.0.2.7:8443/ from other machines"), "{plain}");
         assert!(
             plain.contains("plain HTTP") && !plain.contains("browser warns") && !plain.contains("0.0.0.0"),
             "{plain}"
