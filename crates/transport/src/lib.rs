@@ -1,9 +1,10 @@
 //! One participant's transport: from datagrams to plain RTP and RTCP, and back. Sans-IO.
 //!
-//! Owns everything between a UDP socket and the packets a router understands: the SDP offer and its answer (RFC 8829, RFC 9143),
-//! ICE-lite (RFC 8445), DTLS (RFC 6347, RFC 5764), SRTP (RFC 3711, RFC 7714), finding out what each arriving stream is (RFC 8852),
-//! restoring retransmissions (RFC 4588), and the reception reports that a publisher needs (NACK, transport-wide feedback, receiver
-//! reports). It is the only crate that names a WebRTC library. What packets mean, whom they are for and when they leave is for `router`.
+//! Owns everything between a UDP socket and the packets a router understands: the SDP offer and its answer
+//! (RFC 8829, RFC 9143), ICE-lite (RFC 8445), DTLS (RFC 6347, RFC 5764), SRTP (RFC 3711, RFC 7714), finding
+//! out what each arriving stream is (RFC 8852), restoring retransmissions (RFC 4588), and the reception
+//! reports that a publisher needs (NACK, transport-wide feedback, receiver reports). It is the only crate
+//! that names a WebRTC library. What packets mean, whom they are for and when they leave is for `router`.
 //!
 //! # Driving it
 //!
@@ -17,19 +18,20 @@
 //!                                      poll_timeout    when to call handle_timeout
 //! ```
 //!
-//! Drain `poll_event` and `poll_transmit` after every call that takes `&mut self`. Both queues are bounded; what does not fit is dropped and
-//! counted in [`TransportStats`].
+//! Drain `poll_event` and `poll_transmit` after every call that takes `&mut self`. Both queues are bounded;
+//! what does not fit is dropped and counted in [`TransportStats`].
 //!
 //! # Routing datagrams to a transport
 //!
-//! Many participants share one socket. The owner keeps a table from 4-tuple to transport, filled by [`Event::SourceValidated`] and emptied by
-//! [`Event::SourceExpired`]. A datagram from an unknown 4-tuple can only be a connectivity check: [`demux::stun_local_ufrag`] names the transport
-//! it is for, without any cryptography. Anything else from an unknown 4-tuple is dropped by the owner.
+//! Many participants share one socket. The owner keeps a table from 4-tuple to transport, filled by
+//! [`Event::SourceValidated`] and emptied by [`Event::SourceExpired`]. A datagram from an unknown 4-tuple can
+//! only be a connectivity check: [`demux::stun_local_ufrag`] names the transport it is for, without any
+//! cryptography. Anything else from an unknown 4-tuple is dropped by the owner.
 //!
 //! # Trust
 //!
-//! A datagram costs at most one table look-up and one HMAC until it has proven that it comes from the participant. Malformed, unauthenticated,
-//! replayed and unidentifiable input is counted by kind and dropped.
+//! A datagram costs at most one table look-up and one HMAC until it has proven that it comes from the
+//! participant. Malformed, unauthenticated, replayed and unidentifiable input is counted by kind and dropped.
 
 pub mod check;
 mod clock;

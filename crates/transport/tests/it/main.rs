@@ -9,6 +9,7 @@ mod hostile;
 mod ice;
 mod media;
 mod offers;
+mod peer;
 mod refusals;
 mod renegotiation;
 mod snapshots;
