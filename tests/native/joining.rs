@@ -1,0 +1,76 @@
+//! The way in, and the way back when the signalling connection is lost.
+
+use client::{ConnectError, JoinError};
+use signalling::ErrorCode;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::broadcast;
+
+use super::*;
+
+#[tokio::test]
+async fn another_certificate_is_not_believed() {
+    let server = server().await;
+    let stranger = Options { trust: Trust::Fingerprint([7; 32]), ..options(&server, "stranger") };
+    let refused = Participant::join(&server.summary.url, stranger).await;
+    assert!(matches!(refused, Err(JoinError::Connect(ConnectError::Socket(_)))), "the handshake fails");
+}
+
+#[tokio::test]
+async fn a_refusal_says_why() {
+    let server = server().await;
+    let misnamed = Options { room: "no such characters!".to_owned(), ..options(&server, "misnamed") };
+    match Participant::join(&server.summary.url, misnamed).await {
+        Err(JoinError::Refused(error)) => assert_eq!(error.code, ErrorCode::BadMessage),
+        Err(other) => panic!("refused for another reason: {other}"),
+        Ok(_) => panic!("a room has no exclamation marks"),
+    }
+}
+
+/// Passes TCP on to the server until it is told to cut, and then again for who comes anew.
+async fn breakable(server: &Handle) -> (String, broadcast::Sender<()>) {
+    let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    let (cut, _) = broadcast::channel(1);
+    let (to, cutter) = (server.address, cut.clone());
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            let mut ended = cutter.subscribe();
+            tokio::spawn(async move {
+                let Ok(mut far) = TcpStream::connect(to).await else { return };
+                tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                    _ = ended.recv() => {}
+                }
+            });
+        }
+    });
+    (url, cut)
+}
+
+#[tokio::test]
+async fn a_lost_socket_costs_no_frame() {
+    let server = server().await;
+    let _camera = join(&server, camera(&server, "camera", 1)).await;
+    let (url, cut) = breakable(&server).await;
+    let mut watcher = Participant::join(&url, desktop(options(&server, "watcher"))).await.unwrap();
+    let before = wait_for(&watcher, "a picture", |r| r.frames > 30).await;
+
+    cut.send(()).unwrap();
+    let back = async {
+        let mut lost = false;
+        loop {
+            match watcher.next_event().await.expect("it goes on") {
+                Event::Reconnecting => lost = true,
+                Event::Resumed => return lost,
+                Event::Closed => panic!("it was given up"),
+                _ => {}
+            }
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, back).await.expect("it comes back"), "it was away");
+
+    let after = wait_for(&watcher, "the picture goes on", |r| r.frames > before.frames + 60).await;
+    assert_flawless(&after);
+    watcher.leave().await;
+    server.shut_down().await.unwrap();
+}
