@@ -39,10 +39,11 @@ impl Sfu {
                 self.timers.set(Timer::Rates(id), Some(now + RATES_INTERVAL));
             }
             RoomEvent::Speakers(speakers) => {
-                let speakers = speakers
+                let speakers: Vec<_> = speakers
                     .iter()
                     .map(|s| Speaker { participant: wire::participant_id(s.participant), level: s.level })
                     .collect();
+                room.speakers.clone_from(&speakers);
                 self.tell_room(id, None, &ServerMessage::Speakers(Speakers { speakers }));
             }
             RoomEvent::Demand { participant, mid, publication, encodings } => {

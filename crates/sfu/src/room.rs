@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use router::ParticipantId;
+use signalling::Speaker;
 
 /// A room of this node. Never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,6 +16,8 @@ pub(crate) struct Room {
     pub(crate) router: router::Room,
     /// In order of arrival.
     pub(crate) members: Vec<ParticipantId>,
+    /// Who speaks, as it was said last: whoever comes later has to hear it too.
+    pub(crate) speakers: Vec<Speaker>,
     pub(crate) pending: Pending,
 }
 
@@ -29,6 +32,6 @@ pub(crate) struct Pending {
 
 impl Room {
     pub(crate) fn new(name: String, router: router::Room) -> Self {
-        Self { name, router, members: Vec::new(), pending: Pending::default() }
+        Self { name, router, members: Vec::new(), speakers: Vec::new(), pending: Pending::default() }
     }
 }

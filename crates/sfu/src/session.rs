@@ -10,7 +10,7 @@ use rand::Rng;
 use router::ParticipantId;
 use signalling::{
     Answer, Capabilities, ClientMessage, Error, ErrorCode, IncomingMessage, Join, Joined, OutgoingMessage,
-    Publish, RoomChange, ServerMessage, View,
+    Publish, RoomChange, ServerMessage, Speakers, View,
 };
 use transport::{OfferError, Transport};
 use units::Timestamp;
@@ -176,7 +176,11 @@ impl Sfu {
             resumed,
         };
         let demands: Vec<_> = participant.demand.values().cloned().collect();
+        let speakers = room.speakers.clone();
         self.tell(id, ServerMessage::Joined(joined));
+        if !speakers.is_empty() {
+            self.tell(id, ServerMessage::Speakers(Speakers { speakers }));
+        }
         for demand in demands {
             self.tell(id, ServerMessage::Demand(demand));
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use router::RoomEvent;
 use serde_json::{Value, json};
 use units::Timestamp;
 
@@ -86,6 +87,22 @@ fn two_meet_and_hear_of_each_other() {
     node.send(2, json!({"type": "leave"}));
     assert_eq!(node.closed, [2]);
     assert_eq!(node.heard(1), [json!({"type": "room", "left": ["p2"]})]);
+}
+
+#[test]
+fn whoever_comes_hears_who_speaks() {
+    let mut node = Node::new(Limits::default());
+    node.join(1, "Ada");
+    let speaks =
+        RoomEvent::Speakers(vec![router::Speaker { participant: router::ParticipantId(1), level: 30 }]);
+    node.sfu.room_event(node.now, room, speaks);
+    node.send(2, json!({"type": "join", "room": "standup", "name": "Bob"}));
+    let heard = node.heard(2);
+    assert_eq!(kinds(&heard), ["joined", "speakers"]);
+    assert_eq!(heard[1]["speakers"], json!([{"participant": "p1", "level": 30}]));
+    node.sfu.room_event(node.now, room, RoomEvent::Speakers(Vec::new()));
+    node.send(3, json!({"type": "join", "room": "standup", "name": "Eve"}));
+    assert_eq!(kinds(&node.heard(3)), ["joined"], "silence is what a newcomer expects");
 }
 
 #[test]
