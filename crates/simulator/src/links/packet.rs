@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use bytes::Bytes;
 use estimator::twcc::Status;
 use estimator::{ClusterId, Ecn, PacketKind, ccfb::Metric};
 
@@ -84,6 +85,8 @@ pub enum Payload {
     },
     /// Traffic nobody looks at.
     Cross,
+    /// A whole datagram of endpoints that read their own bytes.
+    Datagram(Bytes),
 }
 
 /// A packet under way.

@@ -296,7 +296,7 @@ impl<'a> World<'a> {
                     self.run_flow(index);
                 }
             }
-            Payload::Cross => {}
+            Payload::Cross | Payload::Datagram(_) => {}
         }
     }
 

@@ -1,0 +1,627 @@
+//! A virtual participant: signs in, offers, checks connectivity, sends what its cameras and microphone make,
+//! receives into slots, and gives the feedback that a browser gives.
+//!
+//! Owns one participant's behaviour, sans-IO like the product: messages and datagrams in, [`Effect`]s out.
+//! Leaves the path to `path`, who does what when to `scenario`, judgement over all to `score`.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::{Bytes, BytesMut};
+use packet::{ExtensionIds, ReportBlock, RtcpItem, RtpPacket, parse_rtcp, write_rtcp};
+use signalling::{
+    Capabilities, ClientMessage, Demand, Device, ErrorCode, Join, Publish, ServerMessage, SlotReport, Source,
+    View, Want,
+};
+use transport::demux::{self, Class};
+
+use super::camera::{Camera, Ready};
+use super::feedback::{self, Arrivals};
+use super::ice::{Due, Ice};
+use super::microphone::{self, Microphone};
+use super::receiver::Arrived;
+use super::record::Traffic;
+use super::sdp::{self, Answer, Offer, Sending};
+use super::slot::{DecodeBudget, Slot};
+use super::spec::{ClientSpec, SlotSpec};
+use crate::links::event::{MILLI, Micros, SECOND};
+use crate::links::rng::Rng;
+
+/// Housekeeping: requests for packets and keyframes, packets of sound.
+const TICK: Micros = microphone::FRAME;
+const REPORT_INTERVAL: Micros = SECOND;
+const DECODE_REPORT_INTERVAL: Micros = 2 * SECOND;
+/// The pacer of a browser sends this much faster than its encoders mean to.
+const PACING: u64 = 5;
+const PACING_DIVISOR: u64 = 2;
+const PACING_LEAST: u64 = 300_000;
+
+/// Something that a participant does.
+#[derive(Debug)]
+pub enum Effect {
+    /// Sends a datagram to the server.
+    Datagram(BytesMut),
+    /// Says something.
+    Message(ClientMessage),
+}
+
+/// How far it has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Away,
+    Joining,
+    Negotiating,
+    Checking,
+    Connected,
+}
+
+/// See the module's documentation.
+pub struct Client {
+    spec: ClientSpec,
+    phase: Phase,
+    room: String,
+    resume: Option<String>,
+    /// Its participant's number in the room, which is the CSRC of its pictures.
+    pub number: Option<u32>,
+    connection: u64,
+    answer: Answer,
+    ice: Ice,
+    ids: ExtensionIds,
+    cameras: Vec<(Camera, Micros)>,
+    microphone: Option<Microphone>,
+    slots: Vec<Slot>,
+    /// Slot by stream; true for retransmissions.
+    streams: BTreeMap<u32, (usize, bool)>,
+    audio_streams: BTreeMap<u32, AudioStream>,
+    arrivals: Arrivals,
+    transport_wide: u16,
+    outbox: VecDeque<Ready>,
+    next_send: Micros,
+    next_tick: Micros,
+    next_feedback: Micros,
+    next_report: Micros,
+    next_decode_report: Micros,
+    decode: DecodeBudget,
+    reports_seen: BTreeMap<u32, (u32, Micros)>,
+    traffic: Traffic,
+    rng: Rng,
+    /// When the present stay began.
+    pub joined_at: Option<Micros>,
+    out: Vec<Effect>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct AudioStream {
+    highest: u32,
+}
+
+impl Client {
+    /// Somebody who is not there yet.
+    pub fn new(spec: ClientSpec, mut rng: Rng) -> Self {
+        let own = spec.index;
+        let mut cameras = Vec::new();
+        for (at, track) in spec.tracks.iter().enumerate() {
+            cameras.push((Camera::new(&track.mid, own, at as u8, track.encodings.clone(), &mut rng), 0));
+        }
+        let microphone = spec.microphone.then(|| Microphone::new(spec.dtx, &mut rng));
+        Self {
+            decode: DecodeBudget::new(spec.decode),
+            slots: spec.slots.iter().map(|slot| Slot::new(*slot)).collect(),
+            spec,
+            phase: Phase::Away,
+            room: String::new(),
+            resume: None,
+            number: None,
+            connection: 0,
+            answer: Answer::default(),
+            ice: Ice::default(),
+            ids: sdp::extension_ids(),
+            cameras,
+            microphone,
+            streams: BTreeMap::new(),
+            audio_streams: BTreeMap::new(),
+            arrivals: Arrivals::default(),
+            transport_wide: 0,
+            outbox: VecDeque::new(),
+            next_send: 0,
+            next_tick: 0,
+            next_feedback: 0,
+            next_report: 0,
+            next_decode_report: 0,
+            reports_seen: BTreeMap::new(),
+            traffic: Traffic::default(),
+            rng,
+            joined_at: None,
+            out: Vec::new(),
+        }
+    }
+
+    /// What it was made from.
+    pub fn spec(&self) -> &ClientSpec {
+        &self.spec
+    }
+
+    /// What it has on the screen.
+    pub fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// Its cameras and screens.
+    pub fn cameras(&self) -> impl Iterator<Item = &Camera> {
+        self.cameras.iter().map(|(camera, _)| camera)
+    }
+
+    /// Totals so far.
+    pub fn traffic(&self) -> Traffic {
+        Traffic { overloaded_seconds: self.decode.overloaded_seconds(), ..self.traffic }
+    }
+
+    /// Whether media flows.
+    pub fn is_connected(&self) -> bool {
+        self.phase == Phase::Connected
+    }
+
+    /// Takes what it does.
+    pub fn take_effects(&mut self, into: &mut Vec<Effect>) {
+        into.append(&mut self.out);
+    }
+
+    /// Enters a room, or comes back to it; with `resume` as the participant that it was.
+    pub fn join(&mut self, now: Micros, room: &str, resume: bool) {
+        room.clone_into(&mut self.room);
+        if !resume {
+            self.resume = None;
+            self.phase = Phase::Joining;
+            self.joined_at = Some(now);
+        }
+        let capabilities = Capabilities {
+            device: Some(Device { class: self.spec.class, model: None }),
+            ..Capabilities::default()
+        };
+        let name = self.spec.name.clone();
+        let join =
+            Join { room: room.to_owned(), name, token: None, capabilities, resume: self.resume.clone() };
+        self.out.push(Effect::Message(ClientMessage::Join(join)));
+    }
+
+    /// Is gone at once, without a word.
+    pub fn crash(&mut self, now: Micros) {
+        self.phase = Phase::Away;
+        self.joined_at = None;
+        self.number = None;
+        self.outbox.clear();
+        self.streams.clear();
+        self.slots.iter_mut().for_each(|slot| slot.reset(now));
+    }
+
+    /// Says goodbye.
+    pub fn leave(&mut self, now: Micros) {
+        self.out.push(Effect::Message(ClientMessage::Leave));
+        self.crash(now);
+    }
+
+    /// Its address is another one: the next check goes out at once.
+    pub fn moved(&mut self, now: Micros) {
+        self.ice.moved(now);
+    }
+
+    /// Begins or ends to speak.
+    pub fn set_talking(&mut self, talking: bool) {
+        if let Some(microphone) = &mut self.microphone {
+            microphone.set_talking(talking);
+        }
+    }
+
+    /// Mutes or unmutes what is sent in a section, and says so.
+    pub fn set_muted(&mut self, mid: &str, muted: bool) {
+        let source = if mid == microphone::MID {
+            if let Some(microphone) = &mut self.microphone {
+                microphone.set_muted(muted);
+            }
+            Some(Source::Microphone)
+        } else {
+            let track = self.spec.tracks.iter().find(|track| track.mid == mid).map(|track| track.source);
+            let camera = self.cameras.iter_mut().find(|(camera, _)| camera.mid() == mid);
+            if let Some((camera, _)) = camera {
+                camera.set_on(!muted);
+            }
+            track
+        };
+        if let Some(source) = source {
+            let publish = Publish { mid: mid.to_owned(), muted, source };
+            self.out.push(Effect::Message(ClientMessage::Publish(publish)));
+        }
+    }
+
+    /// Takes its largest encoding away or gives it back, as a browser does that is short of processor time.
+    pub fn set_top_layer(&mut self, on: bool) {
+        for (camera, _) in &mut self.cameras {
+            camera.encoder_mut().set_top(on);
+        }
+    }
+
+    /// What its device decodes from now on, in pixels per second.
+    pub fn set_decode(&mut self, pixels: u64) {
+        self.decode.set(pixels);
+    }
+
+    /// What its uplink carries, as its browser finds out.
+    pub fn set_uplink(&mut self, bits: u64) {
+        let count = self.cameras.iter().filter(|(camera, _)| camera.is_on()).count().max(1) as u64;
+        for (camera, _) in &mut self.cameras {
+            camera.encoder_mut().set_budget(bits / count);
+        }
+    }
+
+    /// Nothing comes from that participant for now, and that is nobody's fault.
+    pub fn source_stopped(&mut self, now: Micros, source: u16) {
+        for slot in self.slots.iter_mut().filter(|slot| slot.source() == Some(source)) {
+            slot.pause(now);
+        }
+    }
+
+    /// The server said something.
+    pub fn handle_message(&mut self, now: Micros, message: &ServerMessage) {
+        match message {
+            ServerMessage::Joined(joined) => {
+                self.resume = Some(joined.resume.clone());
+                self.number = joined.own.as_str().strip_prefix('p').and_then(|number| number.parse().ok());
+                if !joined.resumed {
+                    self.describe();
+                    self.connect(now);
+                }
+            }
+            ServerMessage::Answer(answer) => self.handle_answer(now, &answer.sdp),
+            ServerMessage::Demand(demand) => self.handle_demand(demand),
+            ServerMessage::Slots(slots) => {
+                for state in &slots.slots {
+                    let at = (0..self.slots.len()).find(|at| sdp::video_slot(*at) == state.mid);
+                    if let Some(slot) = at.and_then(|at| self.slots.get_mut(at)) {
+                        slot.told(now, state);
+                    }
+                }
+            }
+            ServerMessage::Error(error) => {
+                self.traffic.errors += 1;
+                if error.code == ErrorCode::TransportFailed {
+                    self.connect(now);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What it sends and what it wants to see.
+    fn describe(&mut self) {
+        for track in &self.spec.tracks {
+            let publish = Publish { mid: track.mid.clone(), muted: false, source: track.source };
+            self.out.push(Effect::Message(ClientMessage::Publish(publish)));
+        }
+        let view = |(at, slot): (usize, &SlotSpec)| signalling::SlotView {
+            width: slot.size.map(|size| size.0),
+            height: slot.size.map(|size| size.1),
+            priority: slot.priority,
+            ..signalling::SlotView::new(&sdp::video_slot(at), Want::Auto)
+        };
+        let slots = self.spec.slots.iter().enumerate().map(view).collect();
+        self.out.push(Effect::Message(ClientMessage::View(View { slots })));
+    }
+
+    /// Makes a new connection.
+    fn connect(&mut self, now: Micros) {
+        self.connection += 1;
+        self.phase = Phase::Negotiating;
+        self.arrivals = Arrivals::default();
+        self.streams.clear();
+        self.slots.iter_mut().for_each(|slot| slot.reset(now));
+        self.offer();
+    }
+
+    fn offer(&mut self) {
+        self.ice.own_ufrag = format!("{:08x}", self.rng.next_u64() as u32);
+        let mut sending = Vec::new();
+        if self.microphone.is_some() {
+            sending.push(Sending { mid: microphone::MID.to_owned(), rids: Vec::new(), video: false });
+        }
+        for track in &self.spec.tracks {
+            let rids =
+                track.encodings.iter().map(|encoding| encoding.rid.clone()).filter(|rid| !rid.is_empty());
+            sending.push(Sending { mid: track.mid.clone(), rids: rids.collect(), video: true });
+        }
+        let offer = Offer {
+            ufrag: self.ice.own_ufrag.clone(),
+            fingerprint: u64::from(self.spec.index) << 32 | self.connection,
+            sending,
+            video_slots: self.spec.slots.len(),
+            audio_slots: 3,
+        };
+        self.out.push(Effect::Message(ClientMessage::Offer(signalling::Offer { sdp: offer.sdp() })));
+    }
+
+    fn handle_answer(&mut self, now: Micros, sdp: &str) {
+        let Some(answer) = Answer::parse(sdp) else { return };
+        self.answer = answer;
+        self.streams.clear();
+        self.audio_streams.clear();
+        for (mid, (ssrc, rtx)) in &self.answer.slots {
+            match mid.strip_prefix('v').and_then(|number| number.parse().ok()) {
+                Some(at) => {
+                    self.streams.insert(*ssrc, (at, false));
+                    self.streams.extend(rtx.map(|rtx| (rtx, (at, true))));
+                    if let Some(slot) = self.slots.get_mut(at) {
+                        slot.ssrc = *ssrc;
+                    }
+                }
+                None => {
+                    self.audio_streams.insert(*ssrc, AudioStream::default());
+                }
+            }
+        }
+        if self.phase == Phase::Negotiating {
+            self.phase = Phase::Checking;
+        }
+        self.ice.start(now);
+    }
+
+    fn handle_demand(&mut self, demand: &Demand) {
+        let Some((camera, _)) = self.cameras.iter_mut().find(|(camera, _)| camera.mid() == demand.mid) else {
+            return;
+        };
+        let rids: Vec<String> = camera.encoder().specs().iter().map(|spec| spec.rid.clone()).collect();
+        for wanted in &demand.encodings {
+            let rid = wanted.rid.as_deref().unwrap_or_default();
+            if let Some(at) = rids.iter().position(|own| own == rid) {
+                camera.encoder_mut().set_demand(at, wanted.active, wanted.max_bitrate_bps);
+            }
+        }
+    }
+
+    /// A datagram came.
+    pub fn handle_datagram(&mut self, now: Micros, datagram: Bytes) {
+        match demux::classify(&datagram) {
+            Class::Stun => self.handle_check_answer(now, &datagram),
+            Class::Rtp => self.handle_rtp(now, datagram),
+            Class::Rtcp => self.handle_rtcp(now, &datagram),
+            Class::Dtls | Class::Unknown => self.traffic.malformed += 1,
+        }
+    }
+
+    fn handle_check_answer(&mut self, now: Micros, datagram: &[u8]) {
+        if !self.ice.handle(now, datagram) {
+            return;
+        }
+        if self.phase == Phase::Checking {
+            self.phase = Phase::Connected;
+            let jitter = |rng: &mut Rng, span: Micros| now + rng.below(span as usize) as Micros;
+            for (camera, next) in &mut self.cameras {
+                *next = jitter(&mut self.rng, camera.encoder().interval());
+            }
+            self.next_tick = jitter(&mut self.rng, TICK);
+            self.next_feedback = jitter(&mut self.rng, feedback::INTERVAL);
+            self.next_report = jitter(&mut self.rng, REPORT_INTERVAL);
+            self.next_decode_report = now + DECODE_REPORT_INTERVAL;
+            self.next_send = now;
+        }
+    }
+
+    fn handle_rtp(&mut self, now: Micros, datagram: Bytes) {
+        let wire = datagram.len() as u64;
+        let csrc = first_csrc(&datagram);
+        let Ok(packet) = RtpPacket::parse(datagram, &self.ids) else {
+            self.traffic.malformed += 1;
+            return;
+        };
+        if let Some(number) = packet.extensions.transport_wide {
+            self.arrivals.add(now, number);
+        }
+        if let Some(stream) = self.audio_streams.get_mut(&packet.ssrc) {
+            stream.highest = u32::from(packet.sequence);
+            self.traffic.audio_packets += 1;
+            return;
+        }
+        let Some((at, is_rtx)) = self.streams.get(&packet.ssrc).copied() else {
+            self.traffic.malformed += 1;
+            return;
+        };
+        let (sequence, payload) = match (is_rtx, packet.payload.len()) {
+            (true, 0..2) => {
+                // Padding in the retransmission stream.
+                self.traffic.padding_bytes += wire;
+                return;
+            }
+            (true, _) => {
+                self.traffic.rtx_bytes += wire;
+                (u16::from_be_bytes([packet.payload[0], packet.payload[1]]), packet.payload.slice(2..))
+            }
+            (false, _) => (packet.sequence, packet.payload.clone()),
+        };
+        if payload.is_empty() {
+            self.traffic.padding_bytes += wire;
+        } else {
+            self.traffic.video_bytes += wire;
+        }
+        let arrived =
+            Arrived { sequence, timestamp: packet.timestamp, marker: packet.marker, csrc, payload, wire };
+        if let Some(slot) = self.slots.get_mut(at) {
+            self.traffic.dropped_pictures += slot.handle(now, arrived, &mut self.decode);
+        }
+    }
+
+    fn handle_rtcp(&mut self, now: Micros, datagram: &[u8]) {
+        let batch = parse_rtcp(datagram);
+        self.traffic.malformed += u64::from(batch.malformed);
+        for item in &batch.items {
+            match item {
+                RtcpItem::Nack { media_ssrc, lost, .. } => {
+                    for (camera, _) in &mut self.cameras {
+                        camera.repair(*media_ssrc, lost, &mut self.outbox);
+                    }
+                }
+                RtcpItem::Pli { media_ssrc, .. } | RtcpItem::Fir { media_ssrc, .. } => {
+                    for (camera, _) in &mut self.cameras {
+                        if camera.encoding_of(*media_ssrc).is_some() {
+                            camera.encoder_mut().request_keyframe();
+                        }
+                    }
+                }
+                RtcpItem::TransportFeedback(_) => self.traffic.feedbacks += 1,
+                RtcpItem::SenderReport { ssrc, ntp, .. } => {
+                    // RFC 3550 §6.4.1: the middle 32 bits.
+                    self.reports_seen.insert(*ssrc, ((ntp >> 16) as u32, now));
+                }
+                _ => {}
+            }
+        }
+        self.pace(now);
+    }
+
+    /// When to call [`Client::handle_timeout`].
+    pub fn poll_timeout(&self) -> Option<Micros> {
+        match self.phase {
+            Phase::Away | Phase::Joining | Phase::Negotiating => None,
+            Phase::Checking => Some(self.ice.next_check()),
+            Phase::Connected => {
+                let cameras = self.cameras.iter().map(|(_, next)| *next);
+                let fixed = [self.ice.next_check(), self.next_tick, self.next_feedback, self.next_report];
+                let sending = (!self.outbox.is_empty()).then_some(self.next_send);
+                cameras.chain(fixed).chain(sending).chain([self.next_decode_report]).min()
+            }
+        }
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Micros) {
+        if !matches!(self.phase, Phase::Checking | Phase::Connected) {
+            return;
+        }
+        match self.ice.due(now, self.spec.index, &self.answer) {
+            Due::Nothing => {}
+            Due::Check(check) => self.out.push(Effect::Datagram(check)),
+            Due::Restart => self.offer(),
+        }
+        if self.phase != Phase::Connected {
+            return;
+        }
+        for at in 0..self.cameras.len() {
+            let (camera, next) = &mut self.cameras[at];
+            if now >= *next {
+                // A machine that slept does not make up for the frames of that time.
+                *next = (*next + camera.encoder().interval()).max(now + 1);
+                camera.capture(now, &mut self.outbox);
+            }
+        }
+        if now >= self.next_tick {
+            self.next_tick = (self.next_tick + TICK).max(now + 1);
+            if let Some(sound) = self.microphone.as_mut().and_then(|microphone| microphone.capture(now)) {
+                self.send(&sound);
+            }
+            self.ask(now);
+        }
+        if now >= self.next_feedback {
+            self.next_feedback = now + feedback::INTERVAL;
+            let ssrc = self.slots.first().map_or(0, |slot| slot.ssrc);
+            for report in self.arrivals.report(ssrc) {
+                self.send_rtcp(&[RtcpItem::TransportFeedback(report)]);
+            }
+        }
+        if now >= self.next_report {
+            self.next_report = now + REPORT_INTERVAL;
+            self.report(now);
+        }
+        if now >= self.next_decode_report {
+            self.next_decode_report = now + DECODE_REPORT_INTERVAL;
+            self.report_decoding();
+        }
+        self.pace(now);
+    }
+
+    /// Asks for what is missing.
+    fn ask(&mut self, now: Micros) {
+        let rtt = self.ice.rtt();
+        let mut items = Vec::new();
+        for slot in &mut self.slots {
+            slot.ask(now, rtt, &mut items);
+        }
+        if !items.is_empty() {
+            self.send_rtcp(&items);
+        }
+    }
+
+    fn report(&mut self, now: Micros) {
+        // A participant's clock: seconds since 1900 and a fraction, that of nobody else.
+        let own = now + u64::from(self.spec.index) * 7 * SECOND;
+        let ntp = ((3_900_000_000 + own / SECOND) << 32) | (((own % SECOND) << 32) / SECOND);
+        let mut items = Vec::new();
+        for (camera, _) in &self.cameras {
+            camera.reports(now, ntp, &mut items);
+        }
+        let blocks: Vec<ReportBlock> = self
+            .slots
+            .iter()
+            .filter_map(|slot| Some((slot.ssrc, slot.receiver().highest()?)))
+            .map(|(ssrc, highest)| {
+                let (last, at) = self.reports_seen.get(&ssrc).copied().unwrap_or_default();
+                ReportBlock {
+                    ssrc,
+                    // RFC 3550 §A.1: the first cycle is number zero.
+                    highest_sequence: (highest - (1 << 16)) as u32,
+                    last_sender_report: last,
+                    delay_since_sender_report: if last == 0 {
+                        0
+                    } else {
+                        ((now - at) * 65_536 / SECOND) as u32
+                    },
+                    ..ReportBlock::default()
+                }
+            })
+            .collect();
+        for blocks in blocks.chunks(31) {
+            items.push(RtcpItem::ReceiverReport { ssrc: 1, reports: blocks.iter().copied().collect() });
+        }
+        if !items.is_empty() {
+            self.send_rtcp(&items);
+        }
+    }
+
+    fn report_decoding(&mut self) {
+        let interval_ms = (DECODE_REPORT_INTERVAL / MILLI) as u32;
+        let own = self.slots.iter_mut().enumerate();
+        let slots: Vec<SlotReport> = own
+            .filter_map(|(at, slot)| slot.take_report(sdp::video_slot(at), self.decode.capacity()))
+            .collect();
+        if !slots.is_empty() {
+            let report = signalling::Report { interval_ms, slots };
+            self.out.push(Effect::Message(ClientMessage::Report(report)));
+        }
+    }
+
+    /// Sends what the pacer lets go.
+    fn pace(&mut self, now: Micros) {
+        let target: u64 = self.cameras.iter().map(|(camera, _)| camera.encoder().target()).sum();
+        let rate = target.max(PACING_LEAST) * PACING / PACING_DIVISOR;
+        while self.next_send <= now
+            && let Some(ready) = self.outbox.pop_front()
+        {
+            self.send(&ready);
+            let time = ready.size() as u64 * 8 * SECOND / rate;
+            self.next_send = self.next_send.max(now.saturating_sub(5 * MILLI)) + time;
+        }
+    }
+
+    fn send(&mut self, ready: &Ready) {
+        let datagram = ready.write(&self.ids, self.transport_wide);
+        self.transport_wide = self.transport_wide.wrapping_add(1);
+        self.out.push(Effect::Datagram(datagram));
+    }
+
+    fn send_rtcp(&mut self, items: &[RtcpItem]) {
+        let mut bytes = Vec::new();
+        write_rtcp(items, &mut bytes);
+        self.out.push(Effect::Datagram(BytesMut::from(&bytes[..])));
+    }
+}
+
+/// Who is in a packet (RFC 3550 §5.1): the crate `packet` does not read CSRC, as no publisher sends any.
+fn first_csrc(datagram: &[u8]) -> Option<u32> {
+    let word = datagram.get(12..16).filter(|_| datagram[0] & 0x0f > 0)?;
+    Some(u32::from_be_bytes([word[0], word[1], word[2], word[3]]))
+}
