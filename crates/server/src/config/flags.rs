@@ -55,7 +55,7 @@ pub struct Flags {
     #[arg(long, env = "TERRACE_PLAIN_HTTP", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub plain_http: Option<bool>,
 
-    /// Pages of other hosts that may connect, separated by commas, as in https://example.org
+    /// Pages of other hosts that may connect, separated by commas, as in `https://example.org`
     #[arg(long, env = "TERRACE_ALLOW_ORIGIN", value_name = "ORIGIN,..", value_delimiter = ',')]
     pub allow_origin: Option<Vec<Origin>>,
 
