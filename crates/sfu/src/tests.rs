@@ -93,6 +93,7 @@ fn two_meet_and_hear_of_each_other() {
 fn whoever_comes_hears_who_speaks() {
     let mut node = Node::new(Limits::default());
     node.join(1, "Ada");
+    let room = node.sfu.room_names["standup"];
     let speaks =
         RoomEvent::Speakers(vec![router::Speaker { participant: router::ParticipantId(1), level: 30 }]);
     node.sfu.room_event(node.now, room, speaks);
