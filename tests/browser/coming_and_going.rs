@@ -65,6 +65,8 @@ async fn media_outlives_a_lost_socket() {
     let before = desktop.look().await.own;
     bridge.cut();
     desktop.until("the loss is noticed", |seen| (seen.state == "reconnecting").then_some(())).await;
+    let words = desktop.text(".bar").await;
+    assert!(words.contains("the call goes on"), "{words}");
     desktop.until_more_frames("camera", 60).await;
     bridge.mend();
     desktop.until("the socket is back", |seen| (seen.state == "connected").then_some(())).await;
