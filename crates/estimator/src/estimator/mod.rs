@@ -31,6 +31,8 @@ const GAP: Duration = Duration::from_millis(500);
 const IDLE: Duration = Duration::from_secs(2);
 /// Without media for this long, the estimate is a hint.
 const STALE: Duration = Duration::from_secs(10);
+/// What is due and has to wait is looked at this often.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// A probe wants an empty queue for this long before.
 const CALM_BEFORE_PROBE: Duration = Duration::from_millis(700);
 /// Once in so long the base should be seen; else the rate falls to this for five round trips.
@@ -80,13 +82,17 @@ pub struct Estimator {
     held_at: Option<Timestamp>,
     /// Since when the queue has been next to nothing.
     calm_since: Option<Timestamp>,
+    /// Since when packets leave as fast as the pacer lets them.
     busy_since: Timestamp,
-    last_sent: (Timestamp, DataSize),
+    /// What was sent since, as time at the pacing rate.
+    paced: Duration,
     base_seen: Timestamp,
     refresh_until: Option<Timestamp>,
     flood: (u64, u32),
     stale: bool,
     now: Timestamp,
+    /// The last call of [`Estimator::handle_timeout`].
+    looked_at: Timestamp,
 }
 
 impl Estimator {
@@ -119,12 +125,13 @@ impl Estimator {
             held_at: None,
             calm_since: None,
             busy_since: now,
-            last_sent: (now, DataSize::ZERO),
+            paced: Duration::ZERO,
             base_seen: now,
             refresh_until: None,
             flood: (0, 0),
             stale: false,
             now,
+            looked_at: now,
             config,
         }
     }
@@ -151,7 +158,9 @@ impl Estimator {
         if matches!(packet.kind, PacketKind::Media | PacketKind::Rtx) {
             self.media.add(micros(now), size);
             self.last_media = Some(now);
-            self.stale = false;
+            if std::mem::take(&mut self.stale) {
+                self.prober.restart(now, self.rate.target());
+            }
         }
     }
 
@@ -200,6 +209,8 @@ impl Estimator {
         self.slope.reset();
         self.acked.clear();
         self.rtt = Rtt::new();
+        // What is under way there says nothing about this path, and must not fill its window.
+        self.history.expire(now, Duration::ZERO);
         (self.loss, self.test) = (LossMeter::default(), LossTest::default());
         self.marks = Marks::default();
         self.rate.on_route_change(self.config.start.as_f64());
@@ -211,17 +222,16 @@ impl Estimator {
     /// What the allocator could use.
     pub fn set_demand(&mut self, now: Timestamp, demand: DemandRates) {
         self.now = now;
-        if let Some(before) = self.demand.replace(demand) {
-            if demand.current < before.current {
-                self.prober.on_downgrade(now);
-            }
+        let before = self.demand.replace(demand);
+        if before.is_some_and(|before| demand.current < before.current) {
+            self.prober.on_downgrade(now);
         }
         self.consider_probe(now);
     }
 
     /// Time passed. Call at [`Estimator::poll_timeout`]; more often does no harm.
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        self.now = now;
+        (self.now, self.looked_at) = (now, now);
         if self.outage_at().is_some_and(|at| now >= at) {
             self.outage = true;
         }
@@ -232,7 +242,6 @@ impl Estimator {
         if !self.stale && self.last_media.is_some_and(|at| now - at > STALE) {
             self.stale = true;
             self.rate.on_stale(self.config.start.as_f64());
-            self.prober.restart(now, self.rate.target());
         }
         self.answer_probes(now);
         self.consider_probe(now);
@@ -249,7 +258,7 @@ impl Estimator {
             .flatten()
             .min()
             // What is due and could not be done yet (a probe waits for a calm queue) is looked at again shortly.
-            .map(|at| at.max(self.now + Duration::from_millis(20)))
+            .map(|at| at.max(self.looked_at + LOOK_INTERVAL))
     }
 
     /// A probe to send now, if there is one.

@@ -19,8 +19,9 @@ const BUSY: (f64, f64) = (0.04, 0.14);
 const BACKLOG_TARGET: f64 = 0.5;
 /// A next useful rate within this of the current one is an encoder's, not a layer's.
 const ELASTIC: f64 = 1.2;
-/// Timers are late by so much.
-const PACER_SLACK: Duration = Duration::from_millis(3);
+/// Timers are late by so much, of the time and at once.
+const PACER_LATE: f64 = 1.1;
+const PACER_SLACK: Duration = Duration::from_millis(4);
 /// What is published of the target meanwhile.
 const OUTAGE_PUBLISHED: f64 = 0.35;
 const REFRESH_RATE: f64 = 0.75;
@@ -105,6 +106,9 @@ impl Estimator {
     /// How sure it is, 0 to 1, that packets wait in the pacer: it has sent without a pause for longer than a frame
     /// takes. A pacer that owns nothing tells nothing, but its silence does.
     fn backlog(&self) -> f64 {
+        if self.pacer_rested(self.now) {
+            return 0.0;
+        }
         let busy = (self.now - self.busy_since).as_secs_f64();
         ((busy - BUSY.0) / (BUSY.1 - BUSY.0)).clamp(0.0, 1.0)
     }
@@ -118,12 +122,16 @@ impl Estimator {
         })
     }
 
-    /// A pause longer than the pacer makes by itself: nothing waits.
+    /// Packets that leave exactly as fast as the pacer lets them were waiting; slower ones were not.
     pub(super) fn watch_pacer(&mut self, now: Timestamp, size: DataSize) {
-        let pause = self.last_sent.1 / self.estimate().pacing;
-        if now > self.last_sent.0 + pause.mul_f64(1.2) + PACER_SLACK {
-            self.busy_since = now;
+        if self.pacer_rested(now) {
+            (self.busy_since, self.paced) = (now, Duration::ZERO);
         }
-        self.last_sent = (now, size);
+        self.paced += size / self.estimate().pacing;
+    }
+
+    /// More time went by than what was sent takes at the pacing rate: the pacer had nothing to send.
+    fn pacer_rested(&self, now: Timestamp) -> bool {
+        now > self.busy_since + self.paced.mul_f64(PACER_LATE) + PACER_SLACK
     }
 }

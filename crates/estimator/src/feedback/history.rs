@@ -25,6 +25,9 @@ pub(crate) const CAPACITY: usize = 8_192;
 /// Time that a packet is kept: no report is written so late.
 const KEEP: Duration = Duration::from_secs(10);
 
+/// No clock is further from zero than this, µs: 142 years. Beyond it, sums of times could overflow.
+const FARTHEST: i64 = 1 << 52;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     /// The number was skipped, nothing was sent under it.
@@ -177,7 +180,7 @@ impl History {
     /// What `result` says that was not known. A [`Gap`] comes with the packet that closes it.
     pub(crate) fn on_result(&mut self, now: Timestamp, result: &PacketResult) -> (Verdict, Option<Gap>) {
         self.pass_over(result.seq);
-        let arrival = result.arrival.map(|at| at.as_micros());
+        let arrival = result.arrival.map(|at| at.as_micros().clamp(-FARTHEST, FARTHEST));
         let closed = self.close_gap(result.seq, arrival);
         let after_loss =
             result.seq.checked_sub(1).and_then(|seq| self.slot(seq)).is_some_and(|s| s.fate == Fate::Lost);
@@ -221,7 +224,7 @@ impl History {
     pub(crate) fn expire(&mut self, now: Timestamp, age: Duration) {
         while let Some(slot) = self.slot(self.flight_from).copied() {
             if slot.fate == Fate::Flight {
-                if now - time_of(slot.sent, now) <= age {
+                if age > Duration::ZERO && now - time_of(slot.sent, now) <= age {
                     return;
                 }
                 self.set_unknown(self.flight_from);

@@ -89,7 +89,8 @@ impl Gcc {
         self.digest(now, feedback);
         self.history.expire(now, FORGET + self.rtt.max());
         while let Some(rate) = self.probing.answer(now) {
-            self.aimd.on_probe(rate);
+            // A short burst through a jittery path may say less than what arrives anyway.
+            self.aimd.on_probe(rate.max(self.acked.get().unwrap_or(0.0)));
             self.reason = Reason::ProbeArrived;
         }
         let usage = self.slope.usage();

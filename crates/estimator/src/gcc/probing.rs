@@ -12,7 +12,8 @@ use crate::{Probe, SentPacket};
 /// The first two, in start rates.
 const FIRST: [f64; 2] = [3.0, 6.0];
 const LENGTH_FIRST: Duration = Duration::from_millis(100);
-const LENGTH: Duration = Duration::from_millis(15);
+/// Practice has 15 ms here, which through a few ms of jitter is no rate.
+const LENGTH: Duration = Duration::from_millis(40);
 /// A result over this part of what was asked asks for more, by so much.
 const FURTHER: (f64, f64) = (0.7, 2.0);
 /// While it holds back, this often and this much.
