@@ -26,6 +26,10 @@ impl Node {
 
     fn input(&mut self, input: Input) {
         self.sfu.handle_input(self.now, input);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
         loop {
             match self.sfu.poll_output() {
                 Output::Datagram(transmit) => panic!("nobody has a transport: {transmit:?}"),
@@ -97,11 +101,13 @@ fn whoever_comes_hears_who_speaks() {
     let speaks =
         RoomEvent::Speakers(vec![router::Speaker { participant: router::ParticipantId(1), level: 30 }]);
     node.sfu.room_event(node.now, room, speaks);
+    node.drain();
     node.send(2, json!({"type": "join", "room": "standup", "name": "Bob"}));
     let heard = node.heard(2);
     assert_eq!(kinds(&heard), ["joined", "speakers"]);
     assert_eq!(heard[1]["speakers"], json!([{"participant": "p1", "level": 30}]));
     node.sfu.room_event(node.now, room, RoomEvent::Speakers(Vec::new()));
+    node.drain();
     node.send(3, json!({"type": "join", "room": "standup", "name": "Eve"}));
     assert_eq!(kinds(&node.heard(3)), ["joined"], "silence is what a newcomer expects");
 }
