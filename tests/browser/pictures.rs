@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::call::{Call, Visitor};
 use super::driver::Screen;
-use super::page::Page;
+use super::page::{Page, Terrace};
 use super::scenery::{self, Scene};
 
 const LANDSCAPES: [(&str, Scene); 4] = [
@@ -62,7 +62,11 @@ async fn a_call_on_a_desktop_and_on_a_phone() {
     }
     if kept().is_some() {
         phone.until_size("Ana", 640, 360).await;
+        // Pictures become sharp as the sender's rate rises.
+        desktop.until_more_frames("Ana", 400).await;
         desktop.until_size("Ana", 1280, 720).await;
+        let smooth = |seen: &Terrace| seen.decoded_of("Ana").filter(|decoded| decoded.fps > 13.5).map(drop);
+        desktop.until("Ana moves smoothly", smooth).await;
     }
     take(&desktop, &folder, "desktop.png").await;
     take(&phone, &folder, "phone.png").await;
@@ -71,7 +75,7 @@ async fn a_call_on_a_desktop_and_on_a_phone() {
     desktop.click(".controls button[title='Show grid']").await;
     desktop.until_js("a grid", "!document.querySelector('.on-stage')").await;
     desktop.until_more_frames("Ana", 60).await;
-    take(&desktop, &folder, "grid.png").await;
+    take(&desktop, &call.driver.folder(), "grid.png").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
