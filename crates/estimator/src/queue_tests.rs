@@ -21,7 +21,8 @@ fn run(queue: &mut Queue, from_s: u64, seconds: u64, delay_us: impl Fn(i64) -> i
 #[test]
 fn sees_a_standing_queue_and_not_its_jitter() {
     let jitter = |t: i64| (t / 4_000 * 7_919) % 15_000;
-    let cases: [(&dyn Fn(i64) -> i64, std::ops::Range<f64>, &str); 5] = [
+    type Path<'a> = &'a dyn Fn(i64) -> i64;
+    let cases: [(Path<'_>, std::ops::Range<f64>, &str); 5] = [
         (&|_| 50_000, 0.0..0.1, "nothing moves"),
         (&|t| 50_000 + jitter(t), 0.0..2.0, "15 ms of jitter"),
         (

@@ -247,7 +247,8 @@ mod tests {
 
     #[test]
     fn tells_rising_falling_and_level() {
-        let cases: [(&dyn Fn(u64) -> i64, Usage, &str); 4] = [
+        type Path<'a> = &'a dyn Fn(u64) -> i64;
+        let cases: [(Path<'_>, Usage, &str); 4] = [
             (&|_| 50_000, Usage::Normal, "level"),
             (&|n| 50_000 + n as i64 * 4_000, Usage::Over, "12 % over capacity"),
             (&|n| 500_000 - n as i64 * 4_000, Usage::Under, "draining"),

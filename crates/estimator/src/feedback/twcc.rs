@@ -122,7 +122,9 @@ mod tests {
     #[test]
     fn unwraps_one_report() {
         use Status::{NotReceived, Received};
-        let cases: [(u64, u16, i32, &[Status], Result<&[(u64, Option<i64>)], Malformed>, &str); 7] = [
+        type Expected = Result<&'static [(u64, Option<i64>)], Malformed>;
+        type Case = (u64, u16, i32, &'static [Status], Expected, &'static str);
+        let cases: [Case; 7] = [
             (
                 10,
                 9,
