@@ -43,7 +43,6 @@ mod session;
 mod stats;
 #[cfg(test)]
 mod tests;
-mod timers;
 mod wire;
 
 pub use config::{Config, Limits};

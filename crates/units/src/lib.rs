@@ -21,9 +21,11 @@
 mod bitrate;
 mod data_size;
 mod seq_no;
+mod timers;
 mod timestamp;
 
 pub use bitrate::Bitrate;
 pub use data_size::DataSize;
 pub use seq_no::{RtpTime, SeqNo, TwccSeq, Unwrapper};
+pub use timers::Timers;
 pub use timestamp::Timestamp;

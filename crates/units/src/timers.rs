@@ -1,15 +1,15 @@
-//! The deadlines of everything inside the node, one per owner, in one ordered set.
+//! Deadlines, one per owner, in one ordered set.
 //!
-//! Owns "who asked to be called when". An owner that is idle costs nothing here: the node looks only at the earliest
-//! deadline, never at everybody. Leaves what happens at a deadline to the owner.
+//! Owns "who asked to be called when", with the earliest at hand: an owner that is idle costs nothing, and nobody is polled
+//! for nothing. Leaves what happens at a deadline to the owner.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use units::Timestamp;
+use crate::Timestamp;
 
 /// At most one deadline per key, and the earliest of them at hand.
-#[derive(Debug)]
-pub(crate) struct Timers<K> {
+#[derive(Clone, Debug)]
+pub struct Timers<K> {
     by_time: BTreeSet<(Timestamp, K)>,
     by_key: BTreeMap<K, Timestamp>,
 }
@@ -22,21 +22,32 @@ impl<K> Default for Timers<K> {
 
 impl<K: Copy + Ord> Timers<K> {
     /// Replaces the deadline of `key`; `None` removes it.
-    pub(crate) fn set(&mut self, key: K, deadline: Option<Timestamp>) {
-        if self.by_key.get(&key).copied() == deadline {
+    pub fn set(&mut self, key: K, deadline: Option<Timestamp>) {
+        let former = self.by_key.get(&key).copied();
+        if former == deadline {
             return;
         }
-        if let Some(old) = self.by_key.remove(&key) {
-            self.by_time.remove(&(old, key));
+        if let Some(former) = former {
+            self.by_time.remove(&(former, key));
         }
-        if let Some(deadline) = deadline {
-            self.by_key.insert(key, deadline);
-            self.by_time.insert((deadline, key));
+        match deadline {
+            Some(deadline) => {
+                self.by_key.insert(key, deadline);
+                self.by_time.insert((deadline, key));
+            }
+            None => {
+                self.by_key.remove(&key);
+            }
         }
     }
 
+    /// Whether `key` has a deadline.
+    pub fn is_set(&self, key: K) -> bool {
+        self.by_key.contains_key(&key)
+    }
+
     /// Takes one key whose deadline has come, earliest first.
-    pub(crate) fn pop_due(&mut self, now: Timestamp) -> Option<K> {
+    pub fn pop_due(&mut self, now: Timestamp) -> Option<K> {
         let &(deadline, key) = self.by_time.first()?;
         if deadline > now {
             return None;
@@ -46,7 +57,7 @@ impl<K: Copy + Ord> Timers<K> {
     }
 
     /// The earliest deadline of all.
-    pub(crate) fn next(&self) -> Option<Timestamp> {
+    pub fn next(&self) -> Option<Timestamp> {
         self.by_time.first().map(|(deadline, _)| *deadline)
     }
 }
@@ -66,6 +77,7 @@ mod tests {
         timers.set('c', None);
         assert_eq!(timers.next(), Some(at(5)));
         assert_eq!(timers.pop_due(at(4)), None);
+        assert!(timers.is_set('a') && !timers.is_set('c'));
         assert_eq!(timers.pop_due(at(50)), Some('a'));
         assert_eq!(timers.pop_due(at(50)), Some('b'));
         assert_eq!(timers.pop_due(at(50)), None);
