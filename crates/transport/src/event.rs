@@ -47,8 +47,8 @@ pub enum Event {
     },
     /// The handshake is done: media may flow both ways. Once in a transport's life.
     Connected,
-    /// A media packet arrived. Probes without payload are reported to the publisher's estimator and not
-    /// handed up.
+    /// A media packet arrived. One without payload, a publisher's probe on a media stream, is handed up as well: it used a
+    /// number that receivers would otherwise wait for.
     Rtp(IncomingRtp),
     /// Feedback and sender reports arrived: all items of one datagram, in order.
     Rtcp(Vec<RtcpItem>),

@@ -47,7 +47,7 @@ pub struct TransportStats {
     pub unknown_payload_type: u64,
     /// RTP of a section that is paused or stopped.
     pub inactive_section: u64,
-    /// Packets without payload: a publisher's probes.
+    /// Retransmissions without payload: a publisher's probes.
     pub padding_only: u64,
     /// Retransmissions restored and handed up.
     pub rtx_restored: u64,

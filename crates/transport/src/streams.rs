@@ -146,10 +146,6 @@ impl Streams {
         let media_payload_type = section.codec.payload_type;
         match role {
             Role::Media { mid, rid } => {
-                if packet.is_padding_only() {
-                    self.mark(packet.ssrc, packet.sequence);
-                    return Err(Dropped::Padding);
-                }
                 if packet.payload_type != media_payload_type {
                     return Err(Dropped::PayloadType);
                 }
