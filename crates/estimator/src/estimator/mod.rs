@@ -363,6 +363,7 @@ impl Estimator {
             target,
             next_useful: demand.next_useful.as_f64(),
             max_useful: demand.max_useful.as_f64(),
+            bounded: self.demand.is_some(),
             limited: self.is_limited(now),
             calm: self.calm_since.is_some_and(|since| now - since >= CALM_BEFORE_PROBE)
                 && !self.test.is_watching()

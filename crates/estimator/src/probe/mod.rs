@@ -57,6 +57,8 @@ pub(crate) struct Occasion {
     pub(crate) limited: bool,
     /// The queue is next to nothing, and has been for a while; no loss test runs.
     pub(crate) calm: bool,
+    /// Whether the caller has said what it could use.
+    pub(crate) bounded: bool,
     /// No media left for a while, and somebody wants some.
     pub(crate) dead: bool,
     /// The path changed: ask, whatever is sent.
@@ -84,6 +86,8 @@ struct Grant {
 pub(crate) struct Prober {
     born: Timestamp,
     pending: Option<(f64, Duration)>,
+    /// The rate to ask for next while the start goes well.
+    follow: Option<f64>,
     clusters: Clusters,
     first_left: u32,
     start_rate: f64,
@@ -103,6 +107,7 @@ impl Prober {
         Self {
             born: now,
             pending: None,
+            follow: None,
             clusters: Clusters::default(),
             first_left: 2,
             start_rate: start.as_f64(),
@@ -157,7 +162,7 @@ impl Prober {
 
     /// The start is over when nothing of it is left to ask.
     pub(crate) fn is_starting(&self, now: Timestamp) -> bool {
-        now - self.born < START && (self.first_left > 0 || self.is_busy())
+        now - self.born < START && (self.first_left > 0 || self.follow.is_some() || self.is_busy())
     }
 
     /// When to look again.
@@ -184,7 +189,7 @@ impl Prober {
                 self.earliest = self.earliest.max(now + AFTER_SUCCESS);
                 let started = now - self.born < START;
                 if started && self.first_left == 0 && !self.is_busy() {
-                    self.pending = Some((2.0 * answer.rate, LENGTH_FOLLOW));
+                    self.follow = Some(2.0 * answer.rate);
                 }
             }
             Some(answer) => {
@@ -217,6 +222,14 @@ impl Prober {
         if let Some(rate) = occasion.wanted {
             self.pending = Some((rate, LENGTH));
             return;
+        }
+        if let Some(rate) = self.follow.take() {
+            // A path that is faster than anybody wants is not measured: that would only cost it.
+            let rate = if occasion.bounded { rate.min(1.05 * occasion.max_useful) } else { rate };
+            if rate > occasion.target {
+                self.pending = Some((rate, LENGTH_FOLLOW));
+                return;
+            }
         }
         if occasion.dead {
             if now >= self.earliest {

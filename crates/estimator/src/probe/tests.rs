@@ -15,6 +15,7 @@ fn occasion(at: u64) -> Occasion {
         target: 600_000.0,
         next_useful: 1_590_000.0,
         max_useful: 2_750_000.0,
+        bounded: true,
         limited: true,
         calm: true,
         dead: false,
