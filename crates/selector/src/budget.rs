@@ -12,8 +12,12 @@ use units::{Bitrate, Timestamp};
 /// to 5 s: long enough to span a round of probing, short enough to use a link that got better.
 const GENERATION: Duration = Duration::from_millis(2_500);
 
+/// How far an estimate falls before it counts as having fallen, in percent of its peak. Less is its ordinary breathing, and
+/// the reserve covers it.
+const FALL_PERCENT: u64 = 5;
+
 /// What an upgrade leaves unused, in percent of the lowest recent estimate.
-const UPGRADE_RESERVE_PERCENT: u64 = 10;
+pub(crate) const UPGRADE_RESERVE_PERCENT: u64 = 10;
 
 /// What may be spent on video.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,10 +61,15 @@ impl Reserves {
     }
 }
 
-/// The lowest estimate of the last two generations. Plain state.
+/// How low the estimate fell during the last two generations. Plain state.
+///
+/// Only falls count. A rise from a low start, or one that a probe has proven, is no reason for doubt; it is what was there
+/// and then was not that makes a step up a gamble.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BudgetHistory {
     generation_started: Option<Timestamp>,
+    /// The highest estimate since it last fell.
+    peak: Bitrate,
     lowest: Option<Bitrate>,
     lowest_before: Option<Bitrate>,
 }
@@ -77,9 +86,12 @@ impl BudgetHistory {
             self.lowest = None;
             self.generation_started = Some(now);
         }
-        let lowest = self.lowest.map_or(estimate, |lowest| lowest.min(estimate));
-        self.lowest = Some(lowest);
-        let lasting = self.lowest_before.map_or(lowest, |before| before.min(lowest));
+        self.peak = self.peak.max(estimate);
+        if estimate < self.peak * (100 - FALL_PERCENT) / 100 {
+            self.peak = estimate;
+            self.lowest = Some(self.lowest.map_or(estimate, |lowest| lowest.min(estimate)));
+        }
+        let lasting = self.lowest.into_iter().chain(self.lowest_before).fold(estimate, Bitrate::min);
         let keep = reserves.video(estimate);
         let after_reserve = lasting * (100 - UPGRADE_RESERVE_PERCENT) / 100;
         Budget { keep, grow: reserves.video(after_reserve).min(keep) }
@@ -111,6 +123,19 @@ mod tests {
             (5_000, 1_000, 900),
         ];
         assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn a_rise_is_no_reason_for_doubt_and_breathing_is_no_fall() {
+        let mut history = BudgetHistory::default();
+        let mut grow = Vec::new();
+        for (ms, kbps) in
+            [(0, 300), (200, 900), (400, 2_000), (600, 1_950), (800, 2_000), (1_000, 1_800), (1_200, 2_000)]
+        {
+            let rate = Bitrate::from_kbps(kbps);
+            grow.push(history.budget(Timestamp::from_millis(ms), rate, &Reserves::default()).grow.as_kbps());
+        }
+        assert_eq!(grow, [270, 810, 1_800, 1_755, 1_800, 1_620, 1_620]);
     }
 
     #[test]

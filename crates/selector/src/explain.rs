@@ -3,6 +3,7 @@
 //! Owns the answer to "why do I get 180p?". It looks at where spending ended and changes nothing.
 
 use crate::allocate::{Case, Input};
+use crate::budget::UPGRADE_RESERVE_PERCENT;
 use crate::ladder::Rung;
 use crate::spend::{Purse, cheapest, worth};
 use crate::{Choice, DeviceProfile, Missing, NextStep, Reason, Role};
@@ -116,8 +117,8 @@ fn judge(
         Reason::Dwell
     } else if !bits_bind {
         Reason::DeviceDecodeBudget
-    } else if bits_needed <= purse.keep && missing_pixels == 0 {
-        // The estimate of the moment would do; the lowest recent one would not.
+    } else if bits_needed <= purse.keep * (100 - UPGRADE_RESERVE_PERCENT) / 100 && missing_pixels == 0 {
+        // The estimate of the moment would do, with the reserve; the lowest recent one would not.
         Reason::Dwell
     } else if luxury.above(account.role) >= missing_bits {
         Reason::Priority

@@ -140,7 +140,7 @@ fn whoever_may_not_be_paused_gets_the_least_even_over_the_budget() {
 fn what_is_held_is_judged_by_the_moment_and_what_is_more_by_the_lowest() {
     let mut input = input(DeviceClass::Desktop, 500, vec![tile()]);
     advance(&mut input);
-    input.budget = Some(Budget { keep: Bitrate::from_kbps(1_300), grow: Bitrate::from_kbps(300) });
+    input.budget = Some(Budget { keep: Bitrate::from_kbps(1_500), grow: Bitrate::from_kbps(300) });
     let decision = advance(&mut input);
     assert_eq!(heights(&input, &decision), [360], "held");
     assert_eq!(decision.choices[0].reason, Reason::Dwell, "the room has not lasted");
