@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Limits and times of one room.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Packets kept per video encoding for retransmission, a power of two. At 4 Mbit/s 512 packets are one second, which
     /// covers two retries at any round trip on which a call is pleasant.
@@ -17,6 +17,8 @@ pub struct Config {
     pub demand_off_delay: Duration,
     /// The most a receiver's retransmissions may take of what it is sent, in percent of its media bytes.
     pub retransmission_percent: u32,
+    /// Start rate, bounds and the like of every receiver's estimator.
+    pub estimator: estimator::Config,
     /// The time that this node's clock showed at [`units::Timestamp::ZERO`], in 32.32 fixed point seconds since 1900
     /// (RFC 3550 §4). Receivers only compare it with itself, so any constant will do.
     pub ntp_at_start: u64,
@@ -30,6 +32,7 @@ impl Default for Config {
             max_slots: 64,
             demand_off_delay: Duration::from_secs(3),
             retransmission_percent: 25,
+            estimator: estimator::Config::default(),
             // 1970 in the NTP era.
             ntp_at_start: 2_208_988_800 << 32,
         }

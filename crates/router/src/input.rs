@@ -59,6 +59,8 @@ pub struct SlotSection {
     pub ssrc: u32,
     /// The stream of its retransmissions (RFC 4588), for life.
     pub rtx_ssrc: Option<u32>,
+    /// True where the receiver reports the arrival of every packet by its transport-wide number.
+    pub acknowledged: bool,
 }
 
 /// One codec of a slot, by the numbers of the slot's section.

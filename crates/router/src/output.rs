@@ -224,8 +224,16 @@ pub struct DownlinkStats {
     pub acknowledged: u64,
     /// Packets that transport-wide feedback missed. Some of them may have come later.
     pub reported_missing: u64,
+    /// Sent only to learn what the path carries, in bytes on the wire.
+    pub padding_bytes: u64,
+    /// Times that waiting video was dropped because too much of it waited.
+    pub shed: u64,
     /// Smoothed round-trip time, once it is known.
     pub rtt: Option<Duration>,
+    /// What is known of the path, once anything was sent to a receiver that acknowledges.
+    pub estimate: Option<estimator::Estimate>,
+    /// Video that waits for its time, in bytes on the wire.
+    pub queued: units::DataSize,
 }
 
 /// Counts of what arrived in a room since it was made.

@@ -16,7 +16,7 @@ use crate::output::Output;
 use crate::rewrite::Origin;
 use crate::slot::Slot;
 use crate::switch::Verdict;
-use crate::{ParticipantId, PublicationId, SlotChoice};
+use crate::{Config, ParticipantId, PublicationId, SlotChoice};
 
 /// A keyframe that lies further back is not started at: what followed it would be a burst.
 const MAX_REPLAY: u64 = 40;
@@ -40,7 +40,7 @@ pub(crate) struct Participant {
 
 impl Participant {
     /// A participant without sections.
-    pub(crate) fn new(id: ParticipantId, device: DeviceProfile, repair_percent: u32) -> Self {
+    pub(crate) fn new(id: ParticipantId, device: DeviceProfile, config: &Config) -> Self {
         Self {
             id,
             device,
@@ -48,7 +48,7 @@ impl Participant {
             wall: WallClock::default(),
             publications: Vec::new(),
             slots: Vec::new(),
-            egress: Egress::new(id, repair_percent),
+            egress: Egress::new(id, config),
             has_view: false,
             choices: Vec::new(),
         }
@@ -84,6 +84,7 @@ impl Participant {
             };
             self.slots.push(slot);
         }
+        self.egress.set_acknowledges(sections.iter().any(|section| section.acknowledged));
     }
 
     /// What it wants to see, whole.
@@ -141,6 +142,21 @@ impl Participant {
             return false;
         };
         self.forward(now, slot, origin, encoding, media, out) == Verdict::Switch
+    }
+
+    /// Sends what is due on the way to this participant. `keep` finds kept packets.
+    pub(crate) fn run_egress<'a>(
+        &mut self,
+        now: Timestamp,
+        keep: impl Fn(Origin, u64) -> Option<&'a Media>,
+        out: &mut Vec<Output>,
+    ) {
+        while self.egress.poll(now, out) {
+            match self.slots.iter_mut().find_map(|slot| slot.filler(now, &keep)) {
+                Some(packet) => self.egress.send_filler(now, packet, out),
+                None => self.egress.skip_filler(now),
+            }
+        }
     }
 
     /// Sends a sender report for every slot that is being sent; `ntp` is the present. Returns whether there was any.

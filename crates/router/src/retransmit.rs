@@ -42,6 +42,11 @@ impl Retransmitter {
             self.answered.pop_front();
         }
         self.answered.push_back((sequence, now));
+        self.number()
+    }
+
+    /// The number of the next packet on the retransmission stream.
+    pub(crate) fn number(&mut self) -> u16 {
         let number = self.next;
         self.next = self.next.wrapping_add(1);
         number

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use packet::{Codec, MediaKind};
-use selector::{Decision, Input, OperatingPoint, Role, Subscription, Viewport};
+use selector::{Budget, Decision, Input, OperatingPoint, Role, Subscription, Viewport};
 use units::{Bitrate, Timestamp};
 
 use crate::participant::Participant;
@@ -40,6 +40,7 @@ pub(crate) fn select(
     receiver: &Participant,
     publications: &BTreeMap<PublicationId, Publication>,
     speakers: &Speakers,
+    budget: Option<Budget>,
 ) -> Selection {
     let mut shown: Vec<(usize, &Slot, &Publication)> = receiver
         .slots
@@ -61,7 +62,7 @@ pub(crate) fn select(
             subscription(slot, publication, points, rank(publication) == 0)
         })
         .collect();
-    let input = Input { now, device: receiver.device, budget: None, subscriptions };
+    let input = Input { now, device: receiver.device, budget, subscriptions };
     let decision = selector::allocate(&input);
     Selection { slots: shown.iter().map(|(at, ..)| *at).collect(), points, decision }
 }

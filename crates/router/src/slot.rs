@@ -17,7 +17,7 @@ use crate::media::Media;
 use crate::output::Output;
 use crate::retransmit::Retransmitter;
 use crate::rewrite::time::Landing;
-use crate::rewrite::{Origin, Rewriter, Rewritten};
+use crate::rewrite::{Origin, Rewriter, Rewritten, Sent};
 use crate::switch::{Switch, Verdict};
 use crate::{NextStep, OutgoingPacket, PacketKind, Prefix, PublicationId};
 
@@ -26,6 +26,9 @@ const NAMED_PACKETS: u32 = 100;
 /// Requests for a keyframe from one receiver's slot are heeded once in this time, so that no single receiver can make a
 /// publisher send keyframes only.
 const REQUEST_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How far back packets are repeated that nobody asked for: what a receiver may just have lost is of use to it.
+const FILLER_REACH: u16 = 32;
 
 /// Why a slot shows what it shows.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,6 +59,8 @@ pub(crate) struct Slot {
     octets: u32,
     named: u32,
     request_heeded: Option<Timestamp>,
+    /// Packets that were repeated without being asked for.
+    filled: u16,
 }
 
 impl Slot {
@@ -84,6 +89,7 @@ impl Slot {
             octets: 0,
             named: 0,
             request_heeded: None,
+            filled: 0,
         }
     }
 
@@ -148,7 +154,7 @@ impl Slot {
         if let Some(rewritten) = rewritten {
             // RFC 3551 §4.1: the marker of sound says that a stretch of it begins.
             let marker = media.marker || (is_audio && verdict == Verdict::Switch);
-            self.send(codec, media, marker, rewritten, egress, out);
+            self.send(now, codec, media, marker, rewritten, egress, out);
         }
         verdict
     }
@@ -172,10 +178,9 @@ impl Slot {
             egress.stats_mut().retransmissions_missed += 1;
             return;
         };
-        let payload_type = self.codec(media.codec).and_then(|codec| codec.rtx_payload_type);
-        // Without a retransmission stream nothing can be repeated: the same number under another transport-wide number
-        // would be another plaintext under the same nonce (RFC 7714 §8.1).
-        let (Some(ssrc), Some(payload_type)) = (self.rtx_ssrc, payload_type) else { return };
+        if self.rtx_ssrc.is_none() {
+            return;
+        }
         if !self.retransmitter.may_repeat(now, sequence, media.arrival, egress.rtt()) {
             egress.stats_mut().retransmissions_held_back += 1;
             return;
@@ -183,23 +188,63 @@ impl Slot {
         if !egress.spend_repair(media.body.len()) {
             return;
         }
+        if let Some(packet) = self.repetition(now, sequence, &sent, media, PacketKind::Rtx) {
+            egress.send(now, packet, out);
+        }
+    }
+
+    /// A packet that nobody asked for, to learn what the path carries: one of the latest again, or one of padding only
+    /// where none is kept. `None` before anything was sent, and where there is no retransmission stream to send it on.
+    pub(crate) fn filler<'a>(
+        &mut self,
+        now: Timestamp,
+        keep: impl FnOnce(Origin, u64) -> Option<&'a Media>,
+    ) -> Option<OutgoingPacket> {
+        let newest = self.rewriter.newest()?;
+        let back = self.filled % FILLER_REACH;
+        self.filled = self.filled.wrapping_add(1);
+        let kept = self
+            .rewriter
+            .find(newest.wrapping_sub(back))
+            .and_then(|(sequence, sent)| Some((sequence, sent, keep(sent.origin, sent.incoming)?)))
+            .filter(|(_, _, media)| !media.is_padding());
+        if let Some((sequence, sent, media)) = kept {
+            return self.repetition(now, sequence, &sent, media, PacketKind::Padding);
+        }
+        let payload_type = self.codecs.iter().find_map(|codec| codec.rtx_payload_type)?;
+        let number = self.retransmitter.number();
+        let timestamp = self.rewriter.timestamp_at(now)?;
+        Some(OutgoingPacket {
+            slot: self.mid,
+            header: OutgoingHeader::new(self.rtx_ssrc?, payload_type, number, timestamp, false),
+            prefix: Prefix::new(),
+            payload: bytes::Bytes::new(),
+            padding: u8::MAX,
+            kind: PacketKind::Padding,
+        })
+    }
+
+    /// A packet once more, on the retransmission stream (RFC 4588 §4: the original's timestamp and marker, a number of its
+    /// own, and the original's in front). Without that stream nothing can be repeated: the same number under another
+    /// transport-wide number would be another plaintext under the same nonce (RFC 7714 §8.1).
+    fn repetition(
+        &mut self,
+        now: Timestamp,
+        sequence: u64,
+        sent: &Sent,
+        media: &Media,
+        kind: PacketKind,
+    ) -> Option<OutgoingPacket> {
+        let ssrc = self.rtx_ssrc?;
+        let payload_type = self.codec(media.codec)?.rtx_payload_type?;
         let rewritten = sent.rewrite(media);
         let number = self.retransmitter.repeat(now, sequence);
-        // RFC 4588 §4: the original's timestamp and marker, a number of its own, and the original's in front.
         let mut header = OutgoingHeader::new(ssrc, payload_type, number, rewritten.timestamp, media.marker);
         header.csrc = Some(media.publisher.0);
         header.mid = self.name();
         let mut prefix = Prefix::from_slice(&osn(rewritten.sequence as u16));
         write_descriptor(&rewritten, &mut prefix);
-        let packet = OutgoingPacket {
-            slot: self.mid,
-            header,
-            prefix,
-            payload: media.body.clone(),
-            padding: 0,
-            kind: PacketKind::Rtx,
-        };
-        egress.send(packet, out);
+        Some(OutgoingPacket { slot: self.mid, header, prefix, payload: media.body.clone(), padding: 0, kind })
     }
 
     /// A sender report of our own, from the outgoing timeline and counts (RFC 3550 §6.4.1). `None` before anything was
@@ -224,8 +269,13 @@ impl Slot {
         (self.named < NAMED_PACKETS).then_some(self.mid)
     }
 
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the last step of the hot path: a struct would only be taken apart"
+    )]
     fn send(
         &mut self,
+        now: Timestamp,
         codec: SlotCodec,
         media: &Media,
         marker: bool,
@@ -258,7 +308,7 @@ impl Slot {
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(packet.body_size() as u32);
         self.named = self.named.saturating_add(1);
-        egress.send(packet, out);
+        egress.send(now, packet, out);
     }
 }
 

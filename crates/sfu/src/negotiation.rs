@@ -6,8 +6,8 @@ use packet::Codec;
 use router::{SendingSection, SlotCodec, SlotSection};
 use transport::{NegotiatedCodec, Section};
 
-/// The sections of an answer, as the room takes them.
-pub(crate) fn sections(agreed: &[Section]) -> (Vec<SendingSection>, Vec<SlotSection>) {
+/// The sections of an answer, as the room takes them. `acknowledged`: transport-wide feedback was agreed.
+pub(crate) fn sections(agreed: &[Section], acknowledged: bool) -> (Vec<SendingSection>, Vec<SlotSection>) {
     let mut sending = Vec::new();
     let mut slots = Vec::new();
     for section in agreed {
@@ -26,6 +26,7 @@ pub(crate) fn sections(agreed: &[Section]) -> (Vec<SendingSection>, Vec<SlotSect
                 codecs: section.codecs.iter().map(slot_codec).collect(),
                 ssrc: section.ssrc,
                 rtx_ssrc: section.rtx_ssrc,
+                acknowledged,
             }),
             Section::Rejected { .. } => {}
         }

@@ -13,12 +13,12 @@ use rand_chacha::rand_core::SeedableRng;
 use router::ParticipantId;
 use signalling::{ErrorCode, ServerMessage};
 use transport::{CloseReason, Event, IncomingRtp};
-use units::Timestamp;
+use units::{Timers, Timestamp};
 
 use crate::participant::{MediaPath, Participant};
 use crate::room::{Room, RoomId};
 use crate::routes::{FourTuple, Routes};
-use crate::timers::Timers;
+
 use crate::{Config, Input, Load, Output, SessionId, Stats};
 
 /// Who may ask to be called at a certain time.
@@ -186,7 +186,10 @@ impl Sfu {
                 Event::SourceExpired { local, source } => {
                     self.routes.remove_source(FourTuple { local, source }, id);
                 }
-                Event::PathChanged { .. } => tracing::debug!(participant = %id, "media takes another path"),
+                Event::PathChanged { .. } => {
+                    tracing::debug!(participant = %id, "media takes another path");
+                    self.with_router(now, room, |router, out| router.path_changed(now, id, out));
+                }
                 Event::Connected => self.media_connected(now, id),
                 Event::Closed(reason) => self.media_lost(now, id, reason),
             }

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use packet::Mid;
+use packet::{ExtensionUri, Mid};
 use rand::Rng;
 use router::ParticipantId;
 use signalling::{
@@ -223,7 +223,8 @@ impl Sfu {
         self.stats.offers += 1;
         let Some(participant) = self.participants.get(&id) else { return };
         let room = participant.room;
-        let (sending, slots) = negotiation::sections(&answer.sections);
+        let acknowledged = answer.extensions.get(ExtensionUri::TransportWide).is_some();
+        let (sending, slots) = negotiation::sections(&answer.sections, acknowledged);
         let described = participant.described.clone();
         let view = participant.view.clone();
         self.say(session, ServerMessage::Answer(Answer { sdp: answer.sdp }));

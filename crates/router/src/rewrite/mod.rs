@@ -173,6 +173,11 @@ impl Rewriter {
         Some(stretch.rewrite(media))
     }
 
+    /// The newest number on the wire.
+    pub(crate) fn newest(&self) -> Option<u16> {
+        self.newest.map(|newest| newest.outgoing as u16)
+    }
+
     /// Where the packet with this number on the wire came from, if it was sent and is not too long ago.
     pub(crate) fn find(&self, wire: u16) -> Option<(u64, Sent)> {
         let newest = self.newest?.outgoing;

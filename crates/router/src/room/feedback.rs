@@ -6,7 +6,7 @@ use packet::{ReportBlock, RtcpItem};
 use units::Timestamp;
 
 use super::Room;
-use crate::rewrite::Origin;
+use super::settle::kept;
 use crate::{Output, ParticipantId};
 
 impl Room {
@@ -24,8 +24,11 @@ impl Room {
                 self.keyframe_wanted(now, at, *media_ssrc, out);
             }
             RtcpItem::TransportFeedback(feedback) => {
-                if let Some(receiver) = self.participants[at].as_mut() {
-                    receiver.egress.handle_feedback(now, feedback);
+                let receiver = self.participants[at].as_mut();
+                if receiver.is_some_and(|receiver| receiver.egress.handle_feedback(now, feedback)) {
+                    self.reselect.insert(at);
+                    self.run_egress(now, at, out);
+                    self.settle(now, out);
                 }
             }
             RtcpItem::SenderReport { ssrc, ntp, rtp_time, reports, .. } => {
@@ -33,8 +36,15 @@ impl Room {
                 self.reception_reports(now, at, reports);
             }
             RtcpItem::ReceiverReport { reports, .. } => self.reception_reports(now, at, reports),
-            // The estimate is made here, from transport-wide feedback; streams end by signalling.
-            RtcpItem::CcFeedback(_) | RtcpItem::Remb { .. } | RtcpItem::Bye { .. } => {}
+            RtcpItem::Remb { bitrate, .. } => {
+                if let Some(receiver) = self.participants[at].as_mut() {
+                    receiver.egress.handle_remb(now, *bitrate);
+                    self.reselect.insert(at);
+                    self.settle(now, out);
+                }
+            }
+            // RFC 8888 is not offered yet; streams end by signalling.
+            RtcpItem::CcFeedback(_) | RtcpItem::Bye { .. } => {}
         }
     }
 
@@ -50,13 +60,8 @@ impl Room {
             return;
         };
         let Some(slot) = receiver.slots.iter_mut().find(|slot| slot.ssrc == ssrc) else { return };
-        let publications = &self.publications;
-        let keep = |origin: Origin, seq| {
-            let publication = publications.get(&origin.publication)?;
-            publication.encodings[usize::from(origin.encoding)].history.get(seq)
-        };
         for wire in lost {
-            slot.repair(now, *wire, keep, &mut receiver.egress, out);
+            slot.repair(now, *wire, kept(&self.publications), &mut receiver.egress, out);
         }
     }
 

@@ -12,6 +12,7 @@ use crate::encoding::{Discard, Received};
 use crate::publication::SlotRef;
 use crate::rewrite::Origin;
 use crate::switch::Verdict;
+use crate::timers::Timer;
 use crate::{Incoming, Output, ParticipantId, PublicationId, RoomEvent};
 
 impl Room {
@@ -103,10 +104,14 @@ impl Room {
         let Some(publication) = self.publications.get_mut(&origin.publication) else { return };
         let media = received.media;
         let encoding = &publication.encodings[usize::from(origin.encoding)];
-        let mut switched: Vec<SlotRef> = Vec::new();
+        let (mut switched, mut shed): (Vec<SlotRef>, Vec<usize>) = (Vec::new(), Vec::new());
         for at in &publication.subscribers {
             let Some(receiver) = self.participants[at.participant].as_mut() else { continue };
             let verdict = receiver.forward(now, at.slot, origin, encoding, &media, out);
+            if receiver.egress.take_shed() {
+                shed.push(at.participant);
+            }
+            self.timers.set(Timer::Egress(at.participant), receiver.egress.deadline(now));
             if verdict == Verdict::Switch {
                 switched.push(*at);
             }
@@ -119,6 +124,9 @@ impl Room {
         publication.encodings[usize::from(origin.encoding)].history.insert(media);
         for at in switched {
             self.settle_switch(now, at, out);
+        }
+        for at in shed {
+            self.restart_pictures(at);
         }
     }
 }

@@ -73,7 +73,7 @@ impl Room {
         if self.positions.contains_key(&id) {
             return;
         }
-        let participant = Participant::new(id, device, self.config.retransmission_percent);
+        let participant = Participant::new(id, device, &self.config);
         let at = match self.participants.iter().position(Option::is_none) {
             Some(free) => free,
             None => {
@@ -99,6 +99,7 @@ impl Room {
         self.reselect.remove(&at);
         self.timers.set(Timer::Select(at), None);
         self.timers.set(Timer::Report(at), None);
+        self.timers.set(Timer::Egress(at), None);
         self.speakers.remove(id);
         self.settle(now, out);
     }
@@ -183,6 +184,7 @@ impl Room {
             return;
         }
         participant.connected = connected;
+        participant.egress.interrupt();
         participant.slots.iter_mut().for_each(crate::slot::Slot::interrupt);
         self.reselect.insert(at);
         let shown: Vec<PublicationId> = participant.slots.iter().filter_map(|slot| slot.shows).collect();
@@ -193,6 +195,16 @@ impl Room {
             self.repeat_demands(at, out);
         }
         self.settle(now, out);
+    }
+
+    /// A participant is reached by another way than before (RFC 8445 §7.3.1.5): what was known of the old one says little.
+    pub fn path_changed(&mut self, now: Timestamp, id: ParticipantId, out: &mut Vec<Output>) {
+        let Some(at) = self.position(id) else { return };
+        let Some(participant) = self.participants[at].as_mut() else { return };
+        participant.egress.on_route_change(now);
+        self.reselect.insert(at);
+        self.settle(now, out);
+        self.run_egress(now, at, out);
     }
 
     /// A packet from a publisher.

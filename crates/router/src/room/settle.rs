@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use packet::MediaKind;
 use selector::Reason;
-use units::Timestamp;
+use units::{Bitrate, Timestamp};
 
 use super::Room;
 use crate::assign::{Place, assign};
+use crate::media::Media;
 use crate::publication::{MAX_ENCODINGS, Publication, SlotRef};
 use crate::rewrite::Origin;
 use crate::select::{Selection, select};
@@ -157,10 +158,14 @@ impl Room {
 
     /// Chooses encodings for one participant and acts upon it.
     fn select(&mut self, now: Timestamp, at: usize, out: &mut Vec<Output>) {
-        let Some(receiver) = self.participants[at].as_ref() else { return };
-        let selection = select(now, receiver, &self.publications, &self.speakers);
+        let Some(receiver) = self.participants[at].as_mut() else { return };
+        let budget = receiver.egress.budget(now);
+        let selection = select(now, receiver, &self.publications, &self.speakers, budget);
+        receiver.egress.set_demand(now, &selection.decision);
+        self.timers.set(Timer::Egress(at), receiver.egress.deadline(now));
+        let slots = receiver.slots.len();
         let mut pictures = false;
-        for slot in 0..receiver.slots.len() {
+        for slot in 0..slots {
             let chosen = selection.slots.iter().position(|other| *other == slot);
             pictures |= chosen.is_some();
             self.apply(now, SlotRef { participant: at, slot }, chosen, &selection, out);
@@ -168,7 +173,7 @@ impl Room {
         let (soonest, latest) = (now + Duration::from_millis(1), now + RESELECT_INTERVAL);
         let again = selection.decision.again.map_or(latest, |again| again.clamp(soonest, latest));
         self.timers.set(Timer::Select(at), pictures.then_some(again));
-        self.tell_decision(at, &selection, out);
+        self.tell_decision(at, budget.map(|budget| budget.keep), &selection, out);
     }
 
     /// Acts upon the choice for one slot: `chosen` is its place in the selection, `None` for a slot that shows no picture.
@@ -293,12 +298,13 @@ impl Room {
 
     /// Does everything that is due.
     pub(super) fn run_timers(&mut self, now: Timestamp, out: &mut Vec<Output>) {
-        while let Some(timer) = self.timers.pop(now) {
+        while let Some(timer) = self.timers.pop_due(now) {
             match timer {
                 Timer::Select(at) => {
                     self.reselect.insert(at);
                 }
                 Timer::Report(at) => self.report(now, at, out),
+                Timer::Egress(at) => self.run_egress(now, at, out),
                 Timer::Publisher(id) => {
                     self.pursue.insert(id);
                 }
@@ -306,6 +312,23 @@ impl Room {
             }
         }
         self.settle(now, out);
+    }
+
+    /// Sends what is due on the way to a participant.
+    pub(super) fn run_egress(&mut self, now: Timestamp, at: usize, out: &mut Vec<Output>) {
+        let Some(receiver) = self.participants[at].as_mut() else { return };
+        receiver.run_egress(now, kept(&self.publications), out);
+        self.timers.set(Timer::Egress(at), receiver.egress.deadline(now));
+    }
+
+    /// Too much waited for a receiver and was dropped: its pictures start anew.
+    pub(super) fn restart_pictures(&mut self, at: usize) {
+        let Some(receiver) = self.participants[at].as_mut() else { return };
+        for slot in receiver.slots.iter_mut().filter(|slot| slot.kind == MediaKind::Video) {
+            slot.switch.interrupt();
+            self.pursue.extend(slot.shows);
+        }
+        self.reselect.insert(at);
     }
 
     fn report(&mut self, now: Timestamp, at: usize, out: &mut Vec<Output>) {
@@ -339,7 +362,13 @@ impl Room {
         }
     }
 
-    fn tell_decision(&mut self, at: usize, selection: &Selection, out: &mut Vec<Output>) {
+    fn tell_decision(
+        &mut self,
+        at: usize,
+        budget: Option<Bitrate>,
+        selection: &Selection,
+        out: &mut Vec<Output>,
+    ) {
         let Some(receiver) = self.participants[at].as_mut() else { return };
         let choices: Vec<SlotChoice> = selection
             .slots
@@ -348,13 +377,21 @@ impl Room {
             .collect();
         if choices != receiver.choices {
             receiver.choices.clone_from(&choices);
-            let event = RoomEvent::Decision { participant: receiver.id, budget: None, choices };
+            let event = RoomEvent::Decision { participant: receiver.id, budget, choices };
             out.push(Output::Event(event));
         }
     }
 }
 
 type Publications = std::collections::BTreeMap<PublicationId, Publication>;
+
+/// Finds packets that are kept.
+pub(super) fn kept<'a>(publications: &'a Publications) -> impl Fn(Origin, u64) -> Option<&'a Media> {
+    |origin, seq| {
+        let publication = publications.get(&origin.publication)?;
+        publication.encodings[usize::from(origin.encoding)].history.get(seq)
+    }
+}
 
 fn choice(slot: &Slot, publications: &Publications) -> Option<SlotChoice> {
     let publication = publications.get(&slot.shows?)?;

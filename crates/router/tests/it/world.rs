@@ -91,6 +91,7 @@ pub(crate) fn slots(video: usize, audio: usize) -> Vec<SlotSection> {
             },
             ssrc: ssrc(at),
             rtx_ssrc: (at < video).then(|| rtx_ssrc(at)),
+            acknowledged: false,
         })
         .collect()
 }

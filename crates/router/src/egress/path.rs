@@ -1,0 +1,143 @@
+//! What is known of the path to one participant, and the pace that follows from it.
+//!
+//! Owns the estimator with its feedback, the pacer, and the budget for video made from the estimate. Leaves packets to
+//! `egress` and what to do with the budget to the selector.
+
+use estimator::twcc::{self, Status};
+use estimator::{DemandRates, Estimate, Estimator, Feedback, Pacer, PacketKind, Probe, SentPacket};
+use packet::TransportFeedback;
+use selector::{Budget, BudgetHistory, Decision, Reserves};
+use units::{Bitrate, DataSize, Timestamp, TwccSeq};
+
+use crate::meter::Meter;
+
+/// Audio is reserved with this much on top, in percent: it comes in talk spurts, and the mean hides them.
+const AUDIO_MARGIN_PERCENT: u64 = 20;
+/// The part of video that is reserved for its repair never grows beyond this, in thousandths (the same share that limits
+/// retransmissions themselves).
+const MAX_REPAIR_PERMILLE: f64 = 200.0;
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(crate) struct Path {
+    estimator: Estimator,
+    pacer: Pacer,
+    reports: twcc::Unwrapper,
+    history: BudgetHistory,
+    audio: Meter,
+    newest: Option<TwccSeq>,
+    results: Vec<estimator::PacketResult>,
+}
+
+impl Path {
+    /// A path of which nothing is known.
+    pub(crate) fn new(now: Timestamp, config: &estimator::Config) -> Self {
+        let estimator = Estimator::new(now, *config);
+        let pacer = Pacer::new(now, &estimator.estimate());
+        Self {
+            estimator,
+            pacer,
+            reports: twcc::Unwrapper::new(),
+            history: BudgetHistory::default(),
+            audio: Meter::default(),
+            newest: None,
+            results: Vec::new(),
+        }
+    }
+
+    /// What the estimator says.
+    pub(crate) fn estimate(&self) -> Estimate {
+        self.estimator.estimate()
+    }
+
+    /// A packet leaves now.
+    pub(crate) fn sent(&mut self, now: Timestamp, packet: SentPacket) {
+        self.newest = Some(TwccSeq::new(packet.seq));
+        if packet.kind == PacketKind::Audio {
+            self.audio.add(now, packet.size.as_bytes() as usize, false);
+        }
+        // The packets of a probe have a pace of their own.
+        let charged = if packet.probe.is_some() { PacketKind::Padding } else { packet.kind };
+        self.pacer.on_sent(now, packet.size, charged);
+        self.estimator.on_packet_sent(now, packet);
+    }
+
+    /// When a video packet of that size may leave.
+    pub(crate) fn next_send(&self, now: Timestamp, size: DataSize) -> Timestamp {
+        self.pacer.next_send(now, size, self.estimator.in_flight())
+    }
+
+    /// What the receiver says about the packets it got. Returns whether it made sense.
+    pub(crate) fn handle_feedback(&mut self, now: Timestamp, feedback: &TransportFeedback) -> bool {
+        let Some(newest) = self.newest else { return false };
+        let statuses = feedback.statuses.iter().map(|status| match status {
+            Some(delta) => Status::Received(*delta),
+            None => Status::NotReceived,
+        });
+        let reference = feedback.reference_time as i32;
+        let Ok(results) = self.reports.unwrap(newest.get(), feedback.base, reference, statuses) else {
+            return false;
+        };
+        self.results.clear();
+        self.results.extend_from_slice(results);
+        self.estimator.on_feedback(now, &Feedback { results: &self.results, sent: None });
+        self.follow(now);
+        true
+    }
+
+    /// What the selector could use, so that probes look for something somebody wants.
+    pub(crate) fn set_demand(&mut self, now: Timestamp, decision: &Decision) {
+        let reserves = self.reserves();
+        let current = decision.spent + reserves.audio;
+        let useful =
+            |video: Bitrate| if video.is_zero() { Bitrate::ZERO } else { reserves.estimate_for(video) };
+        let demand = DemandRates {
+            current,
+            next_useful: decision.probe.map_or(current, useful),
+            max_useful: useful(decision.wanted),
+        };
+        self.estimator.set_demand(now, demand);
+        self.follow(now);
+    }
+
+    /// The participant is reached by another way.
+    pub(crate) fn on_route_change(&mut self, now: Timestamp) {
+        self.estimator.on_route_change(now);
+        self.history = BudgetHistory::default();
+        self.follow(now);
+    }
+
+    /// Does what the estimator has to do at this time.
+    pub(crate) fn handle_timeout(&mut self, now: Timestamp) {
+        self.estimator.handle_timeout(now);
+        self.follow(now);
+    }
+
+    /// When that is.
+    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+        self.estimator.poll_timeout()
+    }
+
+    /// A probe to start now.
+    pub(crate) fn poll_probe(&mut self, now: Timestamp) -> Option<Probe> {
+        self.estimator.poll_probe(now)
+    }
+
+    /// What may be spent on video now.
+    pub(crate) fn budget(&mut self, now: Timestamp) -> Budget {
+        let reserves = self.reserves();
+        self.history.budget(now, self.estimator.estimate().target, &reserves)
+    }
+
+    fn reserves(&self) -> Reserves {
+        let loss = self.estimator.insight().loss * 1_000.0;
+        Reserves {
+            audio: self.audio.read().bitrate * (100 + AUDIO_MARGIN_PERCENT) / 100,
+            retransmission_permille: loss.clamp(0.0, MAX_REPAIR_PERMILLE) as u16,
+        }
+    }
+
+    fn follow(&mut self, now: Timestamp) {
+        self.pacer.set_estimate(now, &self.estimator.estimate());
+    }
+}
