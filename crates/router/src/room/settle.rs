@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use packet::MediaKind;
-use selector::Reason;
+use selector::{Reason, Stability};
 use units::{Bitrate, Timestamp};
 
 use super::Room;
@@ -133,7 +133,7 @@ impl Room {
             return;
         }
         let left = std::mem::replace(&mut slot.shows, shows);
-        slot.stability = Default::default();
+        slot.stability = Stability::default();
         slot.explanation = Explanation { reason: empty_reason(slot), next: None };
         if slot.kind == MediaKind::Audio {
             slot.switch.set_target(shows.map(|publication| Origin { publication, encoding: 0 }));
@@ -197,6 +197,10 @@ impl Room {
                 let choice = &selection.decision.choices[chosen];
                 let points = &selection.points[chosen];
                 slot.stability = choice.stability;
+                if choice.point.is_none() && !keeps_record(choice.reason) {
+                    // Who was hidden or switched off comes back: its former ups and downs say nothing about now.
+                    slot.stability = Stability { started: choice.stability.started, ..Stability::default() };
+                }
                 slot.explanation.reason =
                     if publication.is_on() { choice.reason } else { Reason::PublisherOff };
                 slot.explanation.next = choice.next.and_then(|next| {
@@ -416,6 +420,11 @@ fn demand_event(publication: &Publication) -> RoomEvent {
         publication: publication.id,
         encodings: publication.encodings.iter().enumerate().map(encoding).collect(),
     }
+}
+
+/// Whether a pause for this reason belongs to a subscription's record: it was made by what the selector had to spend.
+fn keeps_record(reason: Reason) -> bool {
+    !matches!(reason, Reason::Hidden | Reason::PublisherOff | Reason::UserRequest)
 }
 
 /// Why a slot without anything to show is empty.

@@ -149,7 +149,12 @@ proptest! {
         world.view(viewer, &[(Want::Auto, 360)]);
         world.run(300);
         let calm = world.now;
-        world.run(2_000);
+        // A decoder that lost its reference for good asks for a keyframe, as browsers do after a while.
+        for _ in 0..2 {
+            let media_ssrc = crate::receiver::ssrc(0);
+            world.tell(viewer, packet::RtcpItem::Pli { sender_ssrc: 1, media_ssrc });
+            world.run(1_000);
+        }
         let receiver = &world.receivers[&viewer];
         for stream in receiver.streams.values() {
             stream.frames();

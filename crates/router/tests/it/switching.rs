@@ -286,10 +286,19 @@ fn headers_are_written_anew() {
     });
     world.view(viewer, &[(Want::Auto, 180)]);
     world.run(5_000);
-    let seen = seen.borrow();
-    assert_eq!(seen[0].extensions.mid, Some(crate::world::slot_mid(0)), "the section is named at first");
-    assert_eq!(seen.last().unwrap().extensions.mid, None, "and not for ever");
-    for packet in seen.iter() {
+    assert_eq!(
+        seen.borrow()[0].extensions.mid,
+        Some(crate::world::slot_mid(0)),
+        "the section is named at first"
+    );
+    let last = |seen: &[RtpPacket]| seen.last().unwrap().extensions.mid;
+    assert_eq!(last(&seen.borrow()), None, "and not for ever");
+    for connected in [false, true] {
+        world.act(|room, now, out| room.set_connected(now, viewer, connected, out));
+    }
+    world.run(100);
+    assert_eq!(last(&seen.borrow()), Some(crate::world::slot_mid(0)), "but again on a new path");
+    for packet in seen.borrow().iter() {
         assert_eq!((packet.ssrc, packet.payload_type), (ssrc(0), crate::receiver::VP8));
         let extensions = &packet.extensions;
         assert!(extensions.transport_wide.is_some());
