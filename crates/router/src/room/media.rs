@@ -63,6 +63,14 @@ impl Room {
         let Some(publication) = self.publications.get_mut(&id) else { return };
         match publication.kind {
             MediaKind::Video if received.revived || received.resized || silenced => {
+                tracing::debug!(
+                    publication = %id,
+                    rid = incoming.rid.map(tracing::field::display),
+                    revived = received.revived,
+                    resized = received.resized,
+                    silenced,
+                    "encodings changed"
+                );
                 out.push(Output::Event(RoomEvent::PublicationChanged(id)));
                 self.reselect.extend(publication.subscribers.iter().map(|slot| slot.participant));
                 self.pursue.insert(id);
@@ -81,7 +89,7 @@ impl Room {
         let publications = &self.publications;
         let level = |id: PublicationId| publications.get(&id).map_or(0, |p| p.level.read(now));
         if self.ranking.heard(id, level) {
-            self.reassign = true;
+            self.reassign.audio = true;
         }
         self.update_speakers(now, out);
     }

@@ -38,14 +38,25 @@ pub struct Room {
     next_publication: u32,
     ranking: Ranking,
     speakers: Speakers,
-    /// Which publication a slot is to show has to be decided anew.
-    reassign: bool,
+    /// Which publication a slot is to show has to be decided anew, for pictures and for sound.
+    reassign: Reassign,
     /// Participants, by position, for whom the choice of encodings has to be made anew.
     reselect: BTreeSet<usize>,
     /// Publications whose receivers may wait for a keyframe that nobody asked for yet, or want other encodings.
     pursue: BTreeSet<PublicationId>,
     timers: Timers,
     stats: RoomStats,
+}
+
+/// Which assignments have to be made anew. Who is loudest changes far more often than who is shown.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reassign {
+    video: bool,
+    audio: bool,
+}
+
+impl Reassign {
+    const ALL: Self = Self { video: true, audio: true };
 }
 
 impl Room {
@@ -60,7 +71,7 @@ impl Room {
             next_publication: 1,
             ranking: Ranking::default(),
             speakers: Speakers::default(),
-            reassign: false,
+            reassign: Reassign::default(),
             reselect: BTreeSet::new(),
             pursue: BTreeSet::new(),
             timers: Timers::default(),
@@ -119,7 +130,7 @@ impl Room {
         participant.set_slots(&slots[..slots.len().min(self.config.max_slots)], &mut self.rng);
         self.reselect.insert(at);
         self.resubscribe(at);
-        self.reassign = true;
+        self.reassign = Reassign::ALL;
         self.settle(now, out);
     }
 
@@ -144,7 +155,7 @@ impl Room {
         let Some(participant) = self.participants[at].as_mut() else { return };
         participant.set_view(view);
         self.reselect.insert(at);
-        self.reassign = true;
+        self.reassign = Reassign::ALL;
         self.settle(now, out);
     }
 
@@ -165,7 +176,7 @@ impl Room {
         }
         (publication.muted, publication.source) = (muted, source);
         out.push(Output::Event(RoomEvent::PublicationChanged(publication.id)));
-        self.reassign = true;
+        self.reassign = Reassign::ALL;
         self.reselect_all();
         self.settle(now, out);
     }
@@ -327,7 +338,7 @@ impl Room {
         }
         self.pursue.remove(&id);
         self.timers.set(Timer::Publisher(id), None);
-        self.reassign = true;
+        self.reassign = Reassign::ALL;
         let participant = publication.participant;
         out.push(Output::Event(RoomEvent::PublicationRemoved { publication: id, participant }));
     }

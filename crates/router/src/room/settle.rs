@@ -35,8 +35,13 @@ impl Room {
 
     /// Decides what changed inputs require: what slots show, and with which encoding.
     pub(super) fn decide(&mut self, now: Timestamp, out: &mut Vec<Output>) {
-        if std::mem::take(&mut self.reassign) {
-            self.assign_all(out);
+        let reassign = std::mem::take(&mut self.reassign);
+        if reassign.video {
+            self.assign_all(MediaKind::Video, &self.video_candidates(), out);
+        }
+        if reassign.audio {
+            let order = self.ranking.order().to_vec();
+            self.assign_all(MediaKind::Audio, &order, out);
         }
         while let Some(at) = self.reselect.pop_first() {
             self.select(now, at, out);
@@ -72,15 +77,19 @@ impl Room {
             // The first packet of all: a report at once lets the receiver align sound and picture from the start.
             self.timers.set(Timer::Report(at.participant), Some(now));
         }
+        tracing::debug!(
+            participant = %id,
+            slot = %mid,
+            publication = on_wire.map(tracing::field::display),
+            encoding = slot.switch.current().map(|origin| origin.encoding),
+            "slot switched"
+        );
         out.push(Output::Event(RoomEvent::SlotChanged { participant: id, mid }));
     }
 
-    fn assign_all(&mut self, out: &mut Vec<Output>) {
-        let video = self.video_candidates();
-        let audio = self.ranking.order().to_vec();
+    fn assign_all(&mut self, kind: MediaKind, candidates: &[PublicationId], out: &mut Vec<Output>) {
         for at in 0..self.participants.len() {
-            self.assign_one(at, MediaKind::Video, &video, out);
-            self.assign_one(at, MediaKind::Audio, &audio, out);
+            self.assign_one(at, kind, candidates, out);
         }
     }
 
@@ -295,6 +304,7 @@ impl Room {
         let sender = self.participants[publication.owner].as_ref().filter(|sender| sender.connected)?;
         let (rtt, streams) = (sender.egress.rtt(), publication.streams());
         if let Some(item) = publication.keyframes.poll(now, rtt, &streams) {
+            tracing::debug!(publication = %id, participant = %publication.participant, ?item, "keyframe requested");
             out.push(Output::Rtcp { to: publication.participant, item });
         }
         publication.keyframes.deadline(now, rtt, &streams)
@@ -351,7 +361,7 @@ impl Room {
             .map(|publication| (publication.participant, publication.level.read(now)));
         if let Some(speakers) = self.speakers.update(now, voices) {
             out.push(Output::Event(RoomEvent::Speakers(speakers)));
-            self.reassign = true;
+            self.reassign.video = true;
             self.reselect_all();
         }
         self.timers.set(Timer::Speakers, self.speakers.deadline(now));
@@ -380,6 +390,7 @@ impl Room {
             .filter_map(|slot| choice(&receiver.slots[*slot], &self.publications))
             .collect();
         if choices != receiver.choices {
+            tracing::debug!(participant = %receiver.id, ?choices, spent = %selection.decision.spent, "decided");
             receiver.choices.clone_from(&choices);
             let event = RoomEvent::Decision { participant: receiver.id, budget, choices };
             out.push(Output::Event(event));

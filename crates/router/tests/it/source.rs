@@ -197,7 +197,7 @@ impl Camera {
     }
 
     fn frame(&mut self, now: Timestamp, at: usize) -> Vec<RtpPacket> {
-        let (codec, id) = (self.codec, self.id);
+        let (codec, id, mid) = (self.codec, self.id, self.mid);
         let layer = &mut self.layers[at];
         let keyframe = std::mem::take(&mut layer.wants_keyframe);
         let count = if keyframe { layer.packets * 3 } else { layer.packets };
@@ -221,7 +221,14 @@ impl Camera {
                     sequence: layer.sequence,
                     timestamp: layer.timestamp_base.wrapping_add((now.as_micros() * 9 / 100) as u32),
                     marker: index + 1 == count,
-                    extensions: Extensions::default(),
+                    extensions: Extensions {
+                        mid: Some(mid),
+                        rid: layer.rid.and_then(Rid::parse),
+                        transport_wide: Some(layer.sequence),
+                        layers_allocation: Some(Bytes::from_static(b"of the publisher")),
+                        dependency_descriptor: Some(Bytes::from_static(b"of one encoding")),
+                        ..Extensions::default()
+                    },
                     wire_size: payload.len() + 12,
                     payload,
                     padding: 0,

@@ -265,7 +265,8 @@ fn padding_leaves_no_hole() {
     }
 }
 
-/// Checklist 16: what leaves carries the receiver's own extensions and none of the publisher's.
+/// Checklist 16: what leaves carries the receiver's own extensions and none of the publisher's. Its descriptors of layers
+/// and dependencies would make a receiver wait for frames of another encoding after a switch.
 #[test]
 fn headers_are_written_anew() {
     let mut world = World::new();
@@ -293,6 +294,8 @@ fn headers_are_written_anew() {
     );
     let last = |seen: &[RtpPacket]| seen.last().unwrap().extensions.mid;
     assert_eq!(last(&seen.borrow()), None, "and not for ever");
+    world.view(viewer, &[(Want::Auto, 720)]);
+    world.run(1_000);
     for connected in [false, true] {
         world.act(|room, now, out| room.set_connected(now, viewer, connected, out));
     }
