@@ -13,7 +13,7 @@ use crate::Ecn;
 const TRIAL: u32 = 100;
 /// Gains of the marked fraction, up and down, per round trip (SCReAM v2's).
 const GAIN: (f64, f64) = (1.0 / 8.0, 1.0 / 128.0);
-/// Cuts are scaled to a round trip of this length, so that flows near and far are cut alike.
+/// Shorter round trips than this, s, bring more cuts, so each of them is cut down: flows near and far fare alike.
 const VIRTUAL_RTT: f64 = 0.025;
 /// A classic mark is a lost packet that was not lost.
 const CLASSIC_CUT: f64 = 0.8;
@@ -78,8 +78,8 @@ impl Marks {
         if !self.scalable {
             return Some(CLASSIC_CUT);
         }
-        let share = (rtt.as_secs_f64() / VIRTUAL_RTT).clamp(1.0, 8.0);
-        Some((1.0 - self.alpha / 2.0).powf(share).max(0.5))
+        let share = (rtt.as_secs_f64() / VIRTUAL_RTT).min(1.0);
+        Some((1.0 - self.alpha / 2.0).powf(share))
     }
 
     /// The network signals before the queue stands: a cut for the queue may be half as deep.
@@ -109,7 +109,7 @@ mod tests {
             (&[Ect1, Ect1, Ect1, Ect1], None, "scalable, calm"),
             (
                 &[Ect1, Ce, Ect1, Ce],
-                Some(0.938_476_562_5),
+                Some(0.968_75),
                 "scalable: half are marked, an eighth is believed at once",
             ),
         ];

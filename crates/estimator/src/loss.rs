@@ -160,8 +160,8 @@ struct Watch {
     loss: f64,
     target: f64,
     delivered: f64,
-    /// The cut, as a factor.
-    cut: f64,
+    /// What was really sent, bit/s.
+    sent: f64,
 }
 
 /// A limit that drops what is over it.
@@ -177,6 +177,8 @@ pub(crate) struct LossTest {
     inherent: f64,
     watch: Option<Watch>,
     limit: Option<Limit>,
+    /// When a queue last stood.
+    queued_at: Option<Timestamp>,
     /// A limit was believed and turned out not to be one: do not fall for the same again so soon.
     disproved: Option<Timestamp>,
 }
@@ -188,15 +190,24 @@ impl LossTest {
     const ALARM_AT_LIMIT: f64 = 0.015;
     /// More than this is nobody's radio.
     const INHERENT_MAX: f64 = 0.4;
+    /// Loss so soon after a queue is the queue's, s.
+    const AFTER_QUEUE: f64 = 1.0;
     /// What was in the pacer at the cut leaves meanwhile, s.
-    const SETTLE: f64 = 0.1;
+    const SETTLE: f64 = 0.25;
+    /// The test's rate: below what is delivered, at most and at least this much of the target.
+    const BELOW_DELIVERED: f64 = 0.95;
+    const CUT: f64 = 0.88;
+    const CUT_AT_LIMIT: f64 = 0.93;
+    const CUT_LEAST: f64 = 0.3;
+    /// A test says something when this much less was really sent.
+    const SLOWER: f64 = 0.95;
     /// Fewest packets of a verdict.
     const WATCH_PACKETS: u32 = 40;
     /// Longest watch, s.
     const WATCH_MAX: f64 = 2.5;
     /// A limit that was not met for so long is forgotten, s.
     const LIMIT_AGE: f64 = 30.0;
-    /// After an error, no limit is believed for so long, s, unless it takes this much.
+    /// After an error a limit is believed less easily for so long, s.
     const DISPROVED_FOR: f64 = 15.0;
 
     /// The part that is lost whatever we do.
@@ -225,7 +236,12 @@ impl LossTest {
         if self.limit.is_some_and(|limit| self.is_forgotten(input, limit)) {
             self.limit = None;
         }
-        if input.queued || short.bursts < 2 || loss <= self.inherent + self.alarm(short) {
+        if input.queued {
+            self.queued_at = Some(input.now);
+        }
+        // What a full queue dropped is in the window for a while after the queue is gone.
+        let after_queue = self.queued_at.is_some_and(|at| (input.now - at).as_secs_f64() < Self::AFTER_QUEUE);
+        if after_queue || short.bursts < 2 || loss <= self.inherent + self.alarm(short) {
             return LossAction::None;
         }
         self.begin(meter, input, loss)
@@ -246,12 +262,19 @@ impl LossTest {
         let before = meter.recent(LONG);
         // An alarm fires on the highest of many looks: what to expect afterwards is nearer to the long run.
         let expected = before.ratio().map_or(loss, |long| long.clamp(loss / 2.0, loss));
-        let cut = (0.97 * (1.0 - loss)).clamp(0.45, if self.limit.is_some() { 0.93 } else { 0.88 });
-        // While the rate moves, half a second of arrivals is of a rate gone by.
-        let delivered = input.delivered.unwrap_or(0.0).max(input.sent.min(input.target) * (1.0 - loss));
-        self.watch =
-            Some(Watch { since: input.now, before, loss: expected, target: input.target, delivered, cut });
-        LossAction::Set(input.target * cut, Reason::LossTest)
+        let arriving = input.delivered.unwrap_or(input.target * (1.0 - loss));
+        let most = if self.limit.is_some() { Self::CUT_AT_LIMIT } else { Self::CUT };
+        let target =
+            (Self::BELOW_DELIVERED * arriving).clamp(Self::CUT_LEAST * input.target, most * input.target);
+        self.watch = Some(Watch {
+            since: input.now,
+            before,
+            loss: expected,
+            target: input.target,
+            delivered: arriving,
+            sent: input.sent,
+        });
+        LossAction::Set(target, Reason::LossTest)
     }
 
     fn judge(&mut self, meter: &LossMeter, input: &LossInput, watch: Watch) -> LossAction {
@@ -263,8 +286,16 @@ impl LossTest {
             }
             return LossAction::None;
         };
+        // Only what left more slowly can tell: a pacer's backlog or a source that lags may still be at the old rate.
+        let slower = input.sent / watch.sent.max(1.0);
+        if slower > Self::SLOWER {
+            if elapsed > 2.0 * Self::WATCH_MAX {
+                self.watch = None;
+            }
+            return LossAction::None;
+        }
         // Loss of the rate: what exceeded the limit is gone now, or less of it is left.
-        let of_rate = (1.0 - (1.0 - watch.loss) / watch.cut).max(0.0);
+        let of_rate = (1.0 - (1.0 - watch.loss) / slower).max(0.0);
         let middle = 0.5 * (watch.loss + of_rate);
         let burst = watch.before.burst_length().max(after.burst_length());
         let spread = (middle * burst / f64::from(after.packets)).sqrt();
@@ -274,12 +305,12 @@ impl LossTest {
         self.watch = None;
         let recently_wrong =
             self.disproved.is_some_and(|at| (input.now - at).as_secs_f64() < Self::DISPROVED_FOR);
-        if loss > middle || recently_wrong {
+        // After an error only little of the loss may be left for a limit to be believed.
+        if loss > if recently_wrong { 0.5 * middle } else { middle } {
             if self.limit.take().is_some() {
                 self.disproved = Some(input.now);
             }
-            let known = if recently_wrong { watch.loss } else { loss };
-            self.inherent = self.inherent.max(0.9 * known).min(Self::INHERENT_MAX);
+            self.inherent = self.inherent.max(0.9 * loss).min(Self::INHERENT_MAX);
             return LossAction::Set(0.97 * watch.target, Reason::LossOfPath);
         }
         let rate = watch.delivered.min(watch.target);

@@ -42,6 +42,8 @@ const STEADY_GAIN: f64 = 0.3;
 /// Where capacities agree, the way back ends higher and the climb is slower: there is less to find out.
 const STEADY_BACK: (f64, f64) = (0.93, 0.03);
 const STEADY_SLOWER: f64 = 0.6;
+/// Where no queue warns, an empty queue is no doubt, and each step over the limit is loss: climb by this part.
+const POLICED: f64 = 0.3;
 /// A climb never goes beyond this much of what arrives.
 const ACKED_LIMIT: (f64, f64) = (1.5, 20_000.0);
 /// The hold after a cut: until its effect was reported, and this long, so that a short round trip is no disadvantage.
@@ -89,6 +91,8 @@ pub(crate) struct Signals {
     pub(crate) excused: bool,
     /// A loss test runs.
     pub(crate) testing: bool,
+    /// A limit is known that drops what is over it, without a queue to warn.
+    pub(crate) policed: bool,
     /// Feedback paused just before this report.
     pub(crate) after_gap: bool,
     /// The network marks: cuts for the queue are halved.
@@ -421,7 +425,8 @@ impl Rate {
         let in_band = (BAND.0..BAND.1).contains(&at);
         self.empty_for = if in_band && s.queue < 0.5 * s.gate { self.empty_for + s.dt } else { 0.0 };
         let step = if in_band {
-            let doubt = 1.0 + (self.empty_for - DOUBT_AFTER).max(0.0).powi(2);
+            let doubt =
+                if s.policed { POLICED } else { 1.0 + (self.empty_for - DOUBT_AFTER).max(0.0).powi(2) };
             ((ADDITIVE.0 + ADDITIVE.1 * self.target) * (1.0 - STEADY_SLOWER * self.steady) * doubt)
                 .min((free * self.target).max(ADDITIVE.0))
         } else if (BAND.1..BAND.2).contains(&at) {

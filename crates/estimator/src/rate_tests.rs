@@ -23,6 +23,7 @@ fn calm(at_ms: u64) -> Signals {
         limited: false,
         excused: false,
         testing: false,
+        policed: false,
         after_gap: false,
         marked: false,
     }

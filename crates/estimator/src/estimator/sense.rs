@@ -166,6 +166,7 @@ impl Estimator {
             limited: self.is_limited(now),
             excused: self.prober.excuses_queue(now),
             testing: self.test.is_watching(),
+            policed: self.test.limit().is_some(),
             after_gap,
             marked: self.marks.signals(),
         }
