@@ -1,7 +1,7 @@
 //! Which publication a slot is to show.
 //!
-//! Owns the order of `auto` slots and that they do not reshuffle: what stays among the chosen stays in its slot. Pure. Leaves
-//! encodings to `select`.
+//! Owns the order of `auto` slots and that they do not reshuffle: what stays among the chosen stays in its
+//! slot. Pure. Leaves encodings to `select`.
 
 use crate::PublicationId;
 use crate::input::Want;
@@ -13,8 +13,8 @@ pub(crate) struct Place {
     pub(crate) shows: Option<PublicationId>,
 }
 
-/// What each slot is to show. `candidates` are the publications that may fill `auto` slots, best first; `exists` tells
-/// whether an explicit wish can be granted.
+/// What each slot is to show. `candidates` are the publications that may fill `auto` slots, best first;
+/// `exists` tells whether an explicit wish can be granted.
 pub(crate) fn assign(
     slots: &[Place],
     candidates: &[PublicationId],

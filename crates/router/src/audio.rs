@@ -1,7 +1,7 @@
 //! Who is heard: loudness of every audio publication and the order in which they take audio slots.
 //!
-//! Owns levels and order, both with enough inertia that neither a cough nor a pause for breath moves a slot. Leaves slots
-//! to `assign` and the active speaker to `speaker`.
+//! Owns levels and order, both with enough inertia that neither a cough nor a pause for breath moves a slot.
+//! Leaves slots to `assign` and the active speaker to `speaker`.
 
 use std::time::Duration;
 
@@ -85,9 +85,10 @@ impl Ranking {
         self.order.retain(|other| *other != id);
     }
 
-    /// A publication was heard. It takes the place of the quietest of the first `n` in front of it, for the smallest `n`
-    /// that has one quieter by the margin, up to [`TOP`]: receivers have different numbers of slots, and each of them
-    /// takes its slots' worth from the front. Returns whether anything among the first [`TOP`] changed.
+    /// A publication was heard. It takes the place of the quietest of the first `n` in front of it, for the
+    /// smallest `n` that has one quieter by the margin, up to [`TOP`]: receivers have different numbers of
+    /// slots, and each of them takes its slots' worth from the front. Returns whether anything among the
+    /// first [`TOP`] changed.
     pub(crate) fn heard(&mut self, id: PublicationId, level: impl Fn(PublicationId) -> Loudness) -> bool {
         let Some(at) = self.order.iter().position(|other| *other == id) else { return false };
         let own = level(id);

@@ -1,9 +1,10 @@
 //! When the pictures and sounds of an arriving stream were captured, on the node's clock.
 //!
-//! Owns the mapping of one encoding's RTP timestamps to instants: through the publisher's sender reports (RFC 3550 §6.4.1)
-//! where there are any, else through the earliest arrivals, whose error is the difference in delay between encodings.
-//! All encodings of a participant share one offset between its wall clock and ours, so that they (and its sound) stay
-//! aligned to each other exactly. Leaves outgoing timestamps to `rewrite::time`.
+//! Owns the mapping of one encoding's RTP timestamps to instants: through the publisher's sender reports (RFC
+//! 3550 §6.4.1) where there are any, else through the earliest arrivals, whose error is the difference in
+//! delay between encodings. All encodings of a participant share one offset between its wall clock and ours,
+//! so that they (and its sound) stay aligned to each other exactly. Leaves outgoing timestamps to
+//! `rewrite::time`.
 //!
 //! Instants made here lie a network delay after the true capture; only differences are ever used.
 
@@ -11,8 +12,8 @@ use std::time::Duration;
 
 use units::{Timestamp, Unwrapper};
 
-/// An arrival minimum is forgotten after one to two of these: long enough to see the path without a queue, short enough
-/// for clocks that drift (100 ppm is 0.5 ms in 5 s) or stop while a publisher pauses.
+/// An arrival minimum is forgotten after one to two of these: long enough to see the path without a queue,
+/// short enough for clocks that drift (100 ppm is 0.5 ms in 5 s) or stop while a publisher pauses.
 const ARRIVAL_WINDOW: Duration = Duration::from_secs(5);
 /// Sender reports come once a second or more rarely, so their minimum needs more time.
 const REPORT_WINDOW: Duration = Duration::from_secs(30);

@@ -5,22 +5,22 @@ use std::time::Duration;
 /// Limits and times of one room.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// Packets kept per video encoding for retransmission, a power of two. At 4 Mbit/s 512 packets are one second, which
-    /// covers two retries at any round trip on which a call is pleasant.
+    /// Packets kept per video encoding for retransmission, a power of two. At 4 Mbit/s 512 packets are one
+    /// second, which covers two retries at any round trip on which a call is pleasant.
     pub history_packets: usize,
     /// Publications per participant. More sections are ignored.
     pub max_publications: usize,
     /// Slots per participant. More sections are ignored.
     pub max_slots: usize,
-    /// How long nobody has to want an encoding before its publisher is told to stop it. Shorter makes publishers
-    /// restart encoders whenever somebody's bandwidth wobbles; longer wastes their uplink.
+    /// How long nobody has to want an encoding before its publisher is told to stop it. Shorter makes
+    /// publishers restart encoders whenever somebody's bandwidth wobbles; longer wastes their uplink.
     pub demand_off_delay: Duration,
     /// The most a receiver's retransmissions may take of what it is sent, in percent of its media bytes.
     pub retransmission_percent: u32,
     /// Start rate, bounds and the like of every receiver's estimator.
     pub estimator: estimator::Config,
-    /// The time that this node's clock showed at [`units::Timestamp::ZERO`], in 32.32 fixed point seconds since 1900
-    /// (RFC 3550 §4). Receivers only compare it with itself, so any constant will do.
+    /// The time that this node's clock showed at [`units::Timestamp::ZERO`], in 32.32 fixed point seconds
+    /// since 1900 (RFC 3550 §4). Receivers only compare it with itself, so any constant will do.
     pub ntp_at_start: u64,
 }
 

@@ -1,7 +1,8 @@
 //! What is wanted of a publisher: encodings that nobody's target uses are switched off.
 //!
-//! Owns the level (what is wanted now) and its delays: none before switching on, some seconds before switching off. It
-//! is a level and not an edge, so that whoever comes while all is off wakes it. Leaves who wants what to `room`.
+//! Owns the level (what is wanted now) and its delays: none before switching on, some seconds before
+//! switching off. It is a level and not an edge, so that whoever comes while all is off wakes it. Leaves who
+//! wants what to `room`.
 
 use std::time::Duration;
 
@@ -69,8 +70,8 @@ impl Demand {
         self.wishes[encoding] != Wish::Off
     }
 
-    /// Whether an encoding that does not arrive may be expected to, once it is wanted: it is off by our own word, or has
-    /// only just been asked for.
+    /// Whether an encoding that does not arrive may be expected to, once it is wanted: it is off by our own
+    /// word, or has only just been asked for.
     pub(crate) fn explains_silence(&self, encoding: usize, now: Timestamp) -> bool {
         match self.wishes[encoding] {
             Wish::Off => true,

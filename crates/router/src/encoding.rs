@@ -1,7 +1,8 @@
 //! One encoding of a publication, as it arrives.
 //!
-//! Owns what is measured and kept per encoding: numbers, clock, size, rate, liveness, the latest packets. Every packet is
-//! looked at once here, however many receivers there are. Leaves what belongs to all encodings to `publication`.
+//! Owns what is measured and kept per encoding: numbers, clock, size, rate, liveness, the latest packets.
+//! Every packet is looked at once here, however many receivers there are. Leaves what belongs to all
+//! encodings to `publication`.
 
 use packet::{Codec, RtpPacket};
 use units::Timestamp;
@@ -170,7 +171,8 @@ impl Encoding {
         self.clock.observe_report(ntp, rtp_time);
     }
 
-    /// Another stream, or another codec, takes this one's place under the same name (a new offer, a reconnect).
+    /// Another stream, or another codec, takes this one's place under the same name (a new offer, a
+    /// reconnect).
     fn follow(&mut self, ssrc: u32, codec: Codec) {
         self.ssrc = Some(ssrc);
         self.codec = codec;

@@ -4,8 +4,8 @@
 
 use std::fmt;
 
-/// A participant. Chosen by the owner of the rooms, unique in a node, never used again. It is also what receivers see
-/// as CSRC (RFC 3550 §5.1) of everything that this participant publishes.
+/// A participant. Chosen by the owner of the rooms, unique in a node, never used again. It is also what
+/// receivers see as CSRC (RFC 3550 §5.1) of everything that this participant publishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ParticipantId(pub u32);
 

@@ -1,7 +1,7 @@
 //! What the owner of a room tells it: agreed media sections, views, arrived packets.
 //!
-//! Owns plain values. They mirror what `transport` and `signalling` say without naming either crate, so that the room
-//! can be driven from a test with a few literals.
+//! Owns plain values. They mirror what `transport` and `signalling` say without naming either crate, so that
+//! the room can be driven from a test with a few literals.
 
 use packet::{Codec, MediaKind, Mid, Rid, RtpPacket};
 
@@ -39,8 +39,8 @@ pub struct SendingSection {
     pub active: bool,
     /// The one codec that was agreed.
     pub codec: Codec,
-    /// Simulcast encodings by RID, in the order of the offer, which says nothing about their size. Empty for a single
-    /// encoding without RID.
+    /// Simulcast encodings by RID, in the order of the offer, which says nothing about their size. Empty for
+    /// a single encoding without RID.
     pub rids: Vec<Rid>,
 }
 
@@ -117,9 +117,10 @@ impl SlotView {
     }
 }
 
-/// A packet that a participant sent, decrypted, and named by MID and RID. A retransmission has been restored to its
-/// original number, SSRC and payload type; one that repeats what had arrived is recognised and dropped by the room. A
-/// packet without payload (padding of a media stream) may be handed in: its number is then closed up for receivers.
+/// A packet that a participant sent, decrypted, and named by MID and RID. A retransmission has been restored
+/// to its original number, SSRC and payload type; one that repeats what had arrived is recognised and dropped
+/// by the room. A packet without payload (padding of a media stream) may be handed in: its number is then
+/// closed up for receivers.
 #[derive(Clone, Debug)]
 pub struct Incoming {
     /// The section it belongs to.

@@ -1,8 +1,8 @@
 //! When to ask a publisher for a keyframe.
 //!
-//! Owns the requests of one publication: all receivers and encodings merged into one (a browser answers a request on any
-//! encoding with keyframes on all), spaced, and repeated until each keyframe that somebody waits for has begun to arrive.
-//! Leaves who waits to `room`.
+//! Owns the requests of one publication: all receivers and encodings merged into one (a browser answers a
+//! request on any encoding with keyframes on all), spaced, and repeated until each keyframe that somebody
+//! waits for has begun to arrive. Leaves who waits to `room`.
 
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use crate::publication::MAX_ENCODINGS;
 
 /// Bounds of the spacing: encoders need time to answer, and a lost answer must not cost more than a second.
 const SPACING: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(1));
-/// Unanswered picture loss indications before every other request is a full intra request: some encoders lose the former.
+/// Unanswered picture loss indications before every other request is a full intra request: some encoders lose
+/// the former.
 const PATIENCE: u32 = 3;
 
 /// The time between two requests to a publisher at that round-trip time.

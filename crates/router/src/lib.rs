@@ -1,11 +1,12 @@
 //! Rooms, publications, subscriptions and slots: plaintext RTP in, plaintext RTP out, sans-IO.
 //!
-//! A receiver sees one continuous stream per *slot*, whatever happens behind it: which publication is mapped onto the
-//! slot, which of its encodings is sent, when a publisher restarts. The crate owns that illusion. It leaves the choice of
-//! encodings to `selector`, the bandwidth to `estimator`, cryptography and SDP to `transport`, and wire messages to `sfu`.
+//! A receiver sees one continuous stream per *slot*, whatever happens behind it: which publication is mapped
+//! onto the slot, which of its encodings is sent, when a publisher restarts. The crate owns that illusion. It
+//! leaves the choice of encodings to `selector`, the bandwidth to `estimator`, cryptography and SDP to
+//! `transport`, and wire messages to `sfu`.
 //!
-//! [`Room`] is the whole interface. Every call takes the present and appends what is to be done to a vector; afterwards
-//! [`Room::poll_timeout`] says when to call [`Room::handle_timeout`] if nothing else happens.
+//! [`Room`] is the whole interface. Every call takes the present and appends what is to be done to a vector;
+//! afterwards [`Room::poll_timeout`] says when to call [`Room::handle_timeout`] if nothing else happens.
 //!
 //! ```
 //! use packet::{Codec, MediaKind, Mid, Rid};
@@ -29,10 +30,11 @@
 //! assert!(matches!(out[0], Output::Event(RoomEvent::PublicationAdded(_))));
 //! ```
 //!
-//! The way of a packet (`room::media`): publication by section, encoding by RID (`encoding`: numbers, clock, size, rate, life,
-//! the latest packets), then every slot that shows it. A slot judges it (`switch`), renumbers it (`rewrite`) and sends it
-//! through its participant's `egress`. What changes on the way (`room::settle`) goes through `assign` (which publication in
-//! which slot), `select` (which encoding), `keyframe` and `demand` (what publishers are asked for).
+//! The way of a packet (`room::media`): publication by section, encoding by RID (`encoding`: numbers, clock,
+//! size, rate, life, the latest packets), then every slot that shows it. A slot judges it (`switch`),
+//! renumbers it (`rewrite`) and sends it through its participant's `egress`. What changes on the way
+//! (`room::settle`) goes through `assign` (which publication in which slot), `select` (which encoding),
+//! `keyframe` and `demand` (what publishers are asked for).
 
 mod assign;
 mod audio;

@@ -1,8 +1,9 @@
 //! Whether an encoding is still being sent.
 //!
-//! Owns the rule: an encoding is silent when it missed about three of its own frame intervals *and* a sibling went on. As
-//! long as all are silent together nothing is dead: the publisher paused, muted, shows a still page, or its link stalls,
-//! and none of these is a reason to change layers. The first packet ends the silence at once.
+//! Owns the rule: an encoding is silent when it missed about three of its own frame intervals *and* a sibling
+//! went on. As long as all are silent together nothing is dead: the publisher paused, muted, shows a still
+//! page, or its link stalls, and none of these is a reason to change layers. The first packet ends the
+//! silence at once.
 
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
 //! One packet of an encoding, as it is kept: looked at once, forwarded and repeated from here.
 //!
-//! Owns the split of a payload into the part that is rewritten per receiver and the part that all receivers share.
+//! Owns the split of a payload into the part that is rewritten per receiver and the part that all receivers
+//! share.
 
 use bytes::Bytes;
 use packet::codec::vp8::Descriptor;

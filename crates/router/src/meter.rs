@@ -1,7 +1,7 @@
 //! Bit rate and frame rate of one encoding, over the last second in which it was sent.
 //!
-//! Owns the window. It ends at the newest packet, not at the present: what a silent encoding would cost if it came back is
-//! what it cost last, and silence must not make it look cheap.
+//! Owns the window. It ends at the newest packet, not at the present: what a silent encoding would cost if it
+//! came back is what it cost last, and silence must not make it look cheap.
 
 use std::time::Duration;
 
@@ -57,8 +57,8 @@ impl Meter {
         bucket.frames += u32::from(frame);
     }
 
-    /// The rate, the newest and unfinished tenth of a second left out. An encoding that just came back still reads as it
-    /// did before it went.
+    /// The rate, the newest and unfinished tenth of a second left out. An encoding that just came back still
+    /// reads as it did before it went.
     pub(crate) fn read(&self) -> Reading {
         let Some((start, newest)) = self.span else { return self.held };
         let whole = (newest - start).min(BUCKETS - 1);

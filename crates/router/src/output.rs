@@ -1,6 +1,7 @@
 //! What a room wants done: packets, feedback and news for the owner.
 //!
-//! Owns plain values. The owner encrypts and sends; it adds nothing to a packet but the extension ids of the receiver.
+//! Owns plain values. The owner encrypts and sends; it adds nothing to a packet but the extension ids of the
+//! receiver.
 
 use std::time::Duration;
 
@@ -33,7 +34,8 @@ pub enum Output {
     Event(RoomEvent),
 }
 
-/// What goes between the header and the shared payload: a rewritten payload descriptor, an original sequence number.
+/// What goes between the header and the shared payload: a rewritten payload descriptor, an original sequence
+/// number.
 pub type Prefix = SmallVec<[u8; 16]>;
 
 /// What a packet carries, as far as pacing and estimation are concerned.

@@ -100,7 +100,8 @@ impl Participant {
         }
     }
 
-    /// A packet for one of its slots. Where it starts the slot's target, what has already arrived behind it follows.
+    /// A packet for one of its slots. Where it starts the slot's target, what has already arrived behind it
+    /// follows.
     pub(crate) fn forward(
         &mut self,
         now: Timestamp,
@@ -159,7 +160,8 @@ impl Participant {
         }
     }
 
-    /// Sends a sender report for every slot that is being sent; `ntp` is the present. Returns whether there was any.
+    /// Sends a sender report for every slot that is being sent; `ntp` is the present. Returns whether there
+    /// was any.
     pub(crate) fn report(&self, now: Timestamp, ntp: u64, out: &mut Vec<Output>) -> bool {
         let before = out.len();
         let sent = self.slots.iter().filter(|slot| self.connected && slot.switch.current().is_some());

@@ -1,7 +1,7 @@
 //! A track that a participant sends: its encodings and everything they share.
 //!
-//! Owns which encoding a packet belongs to, the joint view on liveness, the requests for keyframes, what is demanded of the
-//! publisher and who receives it. Leaves the choice between encodings to `selector`.
+//! Owns which encoding a packet belongs to, the joint view on liveness, the requests for keyframes, what is
+//! demanded of the publisher and who receives it. Leaves the choice between encodings to `selector`.
 
 use packet::{Codec, MediaKind, Mid, Rid};
 use units::Timestamp;
@@ -85,8 +85,9 @@ impl Publication {
         publication
     }
 
-    /// What was agreed changed. Encodings that are still listed keep their place and state. Slots know encodings by their
-    /// place, so a new name takes the place of one that is no longer listed, whose stream it then replaces.
+    /// What was agreed changed. Encodings that are still listed keep their place and state. Slots know
+    /// encodings by their place, so a new name takes the place of one that is no longer listed, whose stream
+    /// it then replaces.
     pub(crate) fn set_section(&mut self, now: Timestamp, section: &SendingSection, history: usize) {
         self.active = section.active;
         self.codec = section.codec;
@@ -149,7 +150,8 @@ impl Publication {
         any
     }
 
-    /// Whether the selector may choose an encoding: it is being sent, or is off only because nobody wanted it.
+    /// Whether the selector may choose an encoding: it is being sent, or is off only because nobody wanted
+    /// it.
     pub(crate) fn is_available(&self, encoding: usize, now: Timestamp) -> bool {
         let liveness = &self.encodings[encoding].liveness;
         self.active

@@ -1,15 +1,16 @@
 //! Which requests for retransmission a slot answers.
 //!
-//! Owns the numbers of the retransmission stream (RFC 4588: an own SSRC with an own sequence) and the memory of what was
-//! just sent. A receiver asks again and again for what it misses; an answer under way must have its round trip. Leaves the
-//! total of all slots to `egress` and the packets to `history`.
+//! Owns the numbers of the retransmission stream (RFC 4588: an own SSRC with an own sequence) and the memory
+//! of what was just sent. A receiver asks again and again for what it misses; an answer under way must have
+//! its round trip. Leaves the total of all slots to `egress` and the packets to `history`.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use units::Timestamp;
 
-/// Answers remembered. More losses than this within a round trip are a path that retransmissions only make worse.
+/// Answers remembered. More losses than this within a round trip are a path that retransmissions only make
+/// worse.
 const REMEMBERED: usize = 128;
 
 /// The retransmissions of one slot.
@@ -26,10 +27,11 @@ impl Retransmitter {
         Self { next: first, answered: VecDeque::new() }
     }
 
-    /// Whether a packet may be repeated now: it left at `sent`, or was repeated since, at least about a round trip ago.
+    /// Whether a packet may be repeated now: it left at `sent`, or was repeated since, at least about a round
+    /// trip ago.
     pub(crate) fn may_repeat(&self, now: Timestamp, sequence: u64, sent: Timestamp, rtt: Duration) -> bool {
-        // A first request cannot be faster than a round trip, so one that comes much sooner was written for a packet
-        // that had been late to us, too. Half, since round trips vary.
+        // A first request cannot be faster than a round trip, so one that comes much sooner was written for a
+        // packet that had been late to us, too. Half, since round trips vary.
         if now - sent < rtt / 2 {
             return false;
         }

@@ -1,7 +1,8 @@
 //! The selector's view of one receiver: plain values in, encodings out.
 //!
-//! Owns the translation between slots and `selector`'s subscriptions: measured encodings become operating points, roles come
-//! from views, sources and speakers. Leaves the decision to `selector` and acting on it to the room.
+//! Owns the translation between slots and `selector`'s subscriptions: measured encodings become operating
+//! points, roles come from views, sources and speakers. Leaves the decision to `selector` and acting on it to
+//! the room.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -105,8 +106,8 @@ fn role(priority: u8, screen: bool, speaks: bool) -> Role {
     }
 }
 
-/// What a publication offers to a slot. An encoding whose size is not known yet cannot be offered: its first keyframe will
-/// tell.
+/// What a publication offers to a slot. An encoding whose size is not known yet cannot be offered: its first
+/// keyframe will tell.
 fn points(now: Timestamp, slot: &Slot, publication: &Publication) -> Vec<OperatingPoint> {
     let Some(codec) = codec(publication.codec).filter(|_| slot.accepts(publication.codec)) else {
         return Vec::new();

@@ -1,7 +1,8 @@
 //! One receive section of a participant: a stream that never breaks, whatever is mapped onto it.
 //!
-//! Owns the stream's identity (SSRCs, payload types), its numbers, what it is to show and what it shows, its counts and its
-//! reports. Leaves which publication it is to show to `assign` and which encoding to `selector`.
+//! Owns the stream's identity (SSRCs, payload types), its numbers, what it is to show and what it shows, its
+//! counts and its reports. Leaves which publication it is to show to `assign` and which encoding to
+//! `selector`.
 
 use std::time::Duration;
 
@@ -21,13 +22,15 @@ use crate::rewrite::{Origin, Rewriter, Rewritten, Sent};
 use crate::switch::{Switch, Verdict};
 use crate::{NextStep, OutgoingPacket, PacketKind, Prefix, PublicationId};
 
-/// Packets that name their section. Receivers know the SSRC from the answer; the name is for those that did not read it.
+/// Packets that name their section. Receivers know the SSRC from the answer; the name is for those that did
+/// not read it.
 const NAMED_PACKETS: u32 = 100;
-/// Requests for a keyframe from one receiver's slot are heeded once in this time, so that no single receiver can make a
-/// publisher send keyframes only.
+/// Requests for a keyframe from one receiver's slot are heeded once in this time, so that no single receiver
+/// can make a publisher send keyframes only.
 const REQUEST_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How far back packets are repeated that nobody asked for: what a receiver may just have lost is of use to it.
+/// How far back packets are repeated that nobody asked for: what a receiver may just have lost is of use to
+/// it.
 const FILLER_REACH: u16 = 32;
 
 /// Why a slot shows what it shows.
@@ -115,13 +118,15 @@ impl Slot {
         self.codec(codec).is_some()
     }
 
-    /// The path to the receiver was interrupted or is new: a picture has to start anew, and the section is named again.
+    /// The path to the receiver was interrupted or is new: a picture has to start anew, and the section is
+    /// named again.
     pub(crate) fn interrupt(&mut self) {
         self.switch.interrupt();
         self.named = 0;
     }
 
-    /// Whether a receiver's request for a keyframe is heeded; a slot that is to show nothing has nothing to ask for.
+    /// Whether a receiver's request for a keyframe is heeded; a slot that is to show nothing has nothing to
+    /// ask for.
     pub(crate) fn heed_request(&mut self, now: Timestamp) -> Option<Origin> {
         let origin = self.switch.waits_for().or(self.switch.current())?;
         if self.request_heeded.is_some_and(|at| now - at < REQUEST_INTERVAL) {
@@ -159,8 +164,8 @@ impl Slot {
         verdict
     }
 
-    /// Repeats the packet with that number on the wire, if it was sent, is still kept and was not just repeated. `keep`
-    /// finds kept packets.
+    /// Repeats the packet with that number on the wire, if it was sent, is still kept and was not just
+    /// repeated. `keep` finds kept packets.
     pub(crate) fn repair<'a>(
         &mut self,
         now: Timestamp,
@@ -193,8 +198,9 @@ impl Slot {
         }
     }
 
-    /// A packet that nobody asked for, to learn what the path carries: one of the latest again, or one of padding only
-    /// where none is kept. `None` before anything was sent, and where there is no retransmission stream to send it on.
+    /// A packet that nobody asked for, to learn what the path carries: one of the latest again, or one of
+    /// padding only where none is kept. `None` before anything was sent, and where there is no retransmission
+    /// stream to send it on.
     pub(crate) fn filler<'a>(
         &mut self,
         now: Timestamp,
@@ -224,9 +230,10 @@ impl Slot {
         })
     }
 
-    /// A packet once more, on the retransmission stream (RFC 4588 §4: the original's timestamp and marker, a number of its
-    /// own, and the original's in front). Without that stream nothing can be repeated: the same number under another
-    /// transport-wide number would be another plaintext under the same nonce (RFC 7714 §8.1).
+    /// A packet once more, on the retransmission stream (RFC 4588 §4: the original's timestamp and marker, a
+    /// number of its own, and the original's in front). Without that stream nothing can be repeated: the same
+    /// number under another transport-wide number would be another plaintext under the same nonce (RFC 7714
+    /// §8.1).
     fn repetition(
         &mut self,
         now: Timestamp,
@@ -247,8 +254,8 @@ impl Slot {
         Some(OutgoingPacket { slot: self.mid, header, prefix, payload: media.body.clone(), padding: 0, kind })
     }
 
-    /// A sender report of our own, from the outgoing timeline and counts (RFC 3550 §6.4.1). `None` before anything was
-    /// sent. `ntp` is the present.
+    /// A sender report of our own, from the outgoing timeline and counts (RFC 3550 §6.4.1). `None` before
+    /// anything was sent. `ntp` is the present.
     pub(crate) fn sender_report(&self, now: Timestamp, ntp: u64) -> Option<RtcpItem> {
         let rtp_time = self.rewriter.timestamp_at(now)?;
         Some(RtcpItem::SenderReport {

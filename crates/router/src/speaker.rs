@@ -1,7 +1,7 @@
 //! Who speaks, for signalling, and who spoke last, for `auto` slots.
 //!
-//! Owns a first and simple rule: the loudest voice is the active speaker, with a margin against flicker and at most one
-//! change a second. Leaves levels to `audio`.
+//! Owns a first and simple rule: the loudest voice is the active speaker, with a margin against flicker and
+//! at most one change a second. Leaves levels to `audio`.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! What a video slot does with a packet: the keyframe-gated move from one encoding to another.
 //!
-//! Owns *target* (what the selector wants) and *current* (what is on the wire), and nothing else: it is a pure state
-//! machine over origins and instants. Moving a slot to another publication is the same move as changing layers. Leaves
-//! numbers to `rewrite` and asking for keyframes to `keyframe`.
+//! Owns *target* (what the selector wants) and *current* (what is on the wire), and nothing else: it is a
+//! pure state machine over origins and instants. Moving a slot to another publication is the same move as
+//! changing layers. Leaves numbers to `rewrite` and asking for keyframes to `keyframe`.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use crate::PublicationId;
 use crate::rewrite::Origin;
 use crate::rewrite::time::Landing;
 
-/// A switch that would land in the past waits for a better keyframe this long, then is forced: late pictures are better
-/// than the wrong ones, or none.
+/// A switch that would land in the past waits for a better keyframe this long, then is forced: late pictures
+/// are better than the wrong ones, or none.
 const PAST_DEADLINE: Duration = Duration::from_millis(500);
 
 /// What to do with a packet.
@@ -52,8 +52,8 @@ impl Switch {
         self.target.filter(|target| self.current != Some(*target))
     }
 
-    /// Sets the target. What is on the wire goes on until the target's keyframe; wanting nothing stops it at once.
-    /// Returns whether anything changed.
+    /// Sets the target. What is on the wire goes on until the target's keyframe; wanting nothing stops it at
+    /// once. Returns whether anything changed.
     pub(crate) fn set_target(&mut self, target: Option<Origin>) -> bool {
         let changed = self.target != target || (target.is_none() && self.current.is_some());
         if changed {
@@ -78,7 +78,8 @@ impl Switch {
         self.target = self.target.filter(other);
     }
 
-    /// Judges a packet. `start` is true for the first packet of a keyframe, `landing` says where a switch would land.
+    /// Judges a packet. `start` is true for the first packet of a keyframe, `landing` says where a switch
+    /// would land.
     pub(crate) fn judge(
         &mut self,
         now: Timestamp,

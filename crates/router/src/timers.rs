@@ -1,4 +1,5 @@
-//! Who of a room may ask to be called at a certain time. Owns the names; the order of deadlines is [`units::Timers`]'.
+//! Who of a room may ask to be called at a certain time. Owns the names; the order of deadlines is
+//! [`units::Timers`]'.
 
 use crate::PublicationId;
 

@@ -1,15 +1,17 @@
-//! Which packets of an arriving stream have been seen: unwraps its sequence numbers once, finds duplicates, and tells a
-//! gap from a stream that started anew.
+//! Which packets of an arriving stream have been seen: unwraps its sequence numbers once, finds duplicates,
+//! and tells a gap from a stream that started anew.
 //!
-//! Owns the numbers of one SSRC (RFC 3550 §5.1, appendix A.1). Leaves asking for what is missing to the transport.
+//! Owns the numbers of one SSRC (RFC 3550 §5.1, appendix A.1). Leaves asking for what is missing to the
+//! transport.
 
 use units::Unwrapper;
 
-/// How far back a packet can still be placed, in packets. Retransmissions of browsers reach back about a second.
+/// How far back a packet can still be placed, in packets. Retransmissions of browsers reach back about a
+/// second.
 const REACH: u64 = 1_024;
 const WORDS: usize = (REACH / 64) as usize;
-/// A stream whose packets are all out of reach for this long has started anew. A browser probes with single old
-/// packets, so a few of them prove nothing.
+/// A stream whose packets are all out of reach for this long has started anew. A browser probes with single
+/// old packets, so a few of them prove nothing.
 const STALE_LIMIT: u32 = 64;
 
 /// What an arriving number is.
@@ -21,8 +23,8 @@ pub(crate) enum Arrival {
     Duplicate,
     /// Too old to tell.
     Stale,
-    /// Not seen before, and what came before it has no place in front of it: the stream started anew. The number
-    /// lies beyond [`REACH`] of all earlier ones.
+    /// Not seen before, and what came before it has no place in front of it: the stream started anew. The
+    /// number lies beyond [`REACH`] of all earlier ones.
     Restart(u64),
 }
 

@@ -1,9 +1,10 @@
 //! One slot's continuous stream out of many arriving ones.
 //!
-//! Owns the numbers of a slot: sequence ([`Rewriter`]), time ([`time`]) and VP8's counters ([`pictures`]). All three follow
-//! their source by constant shifts; where a shift changes (a switch, a number that is closed up, a correction of time) a
-//! new *stretch* begins. The list of the latest stretches is all that is kept: late packets find their shifts in it, and a
-//! request for retransmission finds the way back from an outgoing number to an arrived packet. Nothing is kept per packet.
+//! Owns the numbers of a slot: sequence ([`Rewriter`]), time ([`time`]) and VP8's counters ([`pictures`]).
+//! All three follow their source by constant shifts; where a shift changes (a switch, a number that is closed
+//! up, a correction of time) a new *stretch* begins. The list of the latest stretches is all that is kept:
+//! late packets find their shifts in it, and a request for retransmission finds the way back from an outgoing
+//! number to an arrived packet. Nothing is kept per packet.
 //!
 //! Leaves whether a packet is forwarded to `switch`, and bytes to `packet`.
 
@@ -21,8 +22,8 @@ use crate::media::Media;
 use pictures::{PictureShift, Pictures};
 use time::{Landing, Timeline};
 
-/// Stretches kept. A correction of time takes about ten; more than this many within the reach of a retransmission means
-/// that the oldest numbers can no longer be asked for.
+/// Stretches kept. A correction of time takes about ten; more than this many within the reach of a
+/// retransmission means that the oldest numbers can no longer be asked for.
 const MAX_STRETCHES: usize = 64;
 
 /// One encoding of one publication.
@@ -92,8 +93,8 @@ pub(crate) struct Rewriter {
 }
 
 impl Rewriter {
-    /// A stream that begins with these numbers. A first sequence number below 2^15 spares receivers that unwrap it with
-    /// SRTP an ambiguous start (RFC 3711 §3.3.1 does not say which way round).
+    /// A stream that begins with these numbers. A first sequence number below 2^15 spares receivers that
+    /// unwrap it with SRTP an ambiguous start (RFC 3711 §3.3.1 does not say which way round).
     pub(crate) fn new(clock_rate: u32, sequence: u16, timestamp: u32, picture: u16) -> Self {
         Self {
             stretches: VecDeque::new(),
@@ -115,8 +116,8 @@ impl Rewriter {
         self.timeline.at(now).map(|timestamp| timestamp as u32)
     }
 
-    /// The first packet of another source, or of the same one after a break: the start of a frame that a decoder can
-    /// begin with. Everything of the former source that has not been sent is never sent.
+    /// The first packet of another source, or of the same one after a break: the start of a frame that a
+    /// decoder can begin with. Everything of the former source that has not been sent is never sent.
     pub(crate) fn switch(&mut self, origin: Origin, media: &Media) -> Rewritten {
         let sequence = match self.newest {
             // The second cycle, as unwrapped numbers begin.
@@ -144,8 +145,8 @@ impl Rewriter {
         stretch.rewrite(media)
     }
 
-    /// A packet of the current source. `None` when it must not be sent: it lies before the switch, it is only a number
-    /// that was closed up, or its timestamp cannot be.
+    /// A packet of the current source. `None` when it must not be sent: it lies before the switch, it is only
+    /// a number that was closed up, or its timestamp cannot be.
     pub(crate) fn forward(&mut self, media: &Media) -> Option<Rewritten> {
         let (current, newest) = (*self.stretches.back()?, self.newest?);
         if media.seq <= newest.incoming {
@@ -244,8 +245,9 @@ impl Sent {
     }
 }
 
-/// Time may be corrected where everything that arrives later for this frame has a higher number. A VP8 frame start is the
-/// first packet of its frame (RFC 7741 §4.2); elsewhere a parameter set may still come in front of it.
+/// Time may be corrected where everything that arrives later for this frame has a higher number. A VP8 frame
+/// start is the first packet of its frame (RFC 7741 §4.2); elsewhere a parameter set may still come in front
+/// of it.
 fn can_correct(media: &Media, newest: Newest) -> bool {
     media.frame_start && (media.codec == Codec::Vp8 || media.seq == newest.incoming + 1)
 }

@@ -1,7 +1,7 @@
 //! VP8's own counters (RFC 7741 §4.2) across switches: picture id, TL0PICIDX and KEYIDX of one slot.
 //!
-//! Owns that all three go on by one where a switch happens and follow the source in between, so that a decoder sees one
-//! stream. They wrap on the wire at 2^15, 2^8 and 2^5.
+//! Owns that all three go on by one where a switch happens and follow the source in between, so that a
+//! decoder sees one stream. They wrap on the wire at 2^15, 2^8 and 2^5.
 
 use packet::codec::vp8::{Descriptor, PICTURE_ID_MASK};
 
@@ -30,7 +30,8 @@ impl PictureShift {
 
 const KEY_INDEX_MASK: u8 = 0x1f;
 
-/// The newest counters that were sent. A counter that a source lacks stays where it is until a source has it again.
+/// The newest counters that were sent. A counter that a source lacks stays where it is until a source has it
+/// again.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pictures {
     picture: u64,

@@ -107,7 +107,8 @@ fn packets_of_one_frame_get_one_timestamp_whatever_their_order() {
         rewriter.switch(SECOND, &late(400));
         let mut stamps: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
         for block in 0..40u64 {
-            // In order; the end of a frame behind the start of the next; the start of a frame behind its middle.
+            // In order; the end of a frame behind the start of the next; the start of a frame behind its
+            // middle.
             let order =
                 [[402, 403, 404, 405], [404, 405, 402, 403], [402, 403, 405, 404]][block as usize % 3];
             for seq in order.map(|seq| seq + block * 4) {

@@ -1,15 +1,18 @@
-//! The timestamps of one slot: one line from the node's clock to the slot's RTP clock, for as long as the slot lives.
+//! The timestamps of one slot: one line from the node's clock to the slot's RTP clock, for as long as the
+//! slot lives.
 //!
-//! Owns where on that line a frame goes. A publisher's own spacing between frames is kept; what a switch has to add, so
-//! that time never goes back, is taken out again over the next frames. Since every slot of a receiver is on such a line,
-//! sender reports made from it (`report`) keep sound and picture together whoever is in the slot.
+//! Owns where on that line a frame goes. A publisher's own spacing between frames is kept; what a switch has
+//! to add, so that time never goes back, is taken out again over the next frames. Since every slot of a
+//! receiver is on such a line, sender reports made from it (`report`) keep sound and picture together whoever
+//! is in the slot.
 
 use std::time::Duration;
 
 use units::Timestamp;
 
-/// A switch that would land further in the past than this waits for a later keyframe: placed at the next tick instead,
-/// its frames would be shown that much too late (50 ms is about where lip-sync begins to be noticed).
+/// A switch that would land further in the past than this waits for a later keyframe: placed at the next tick
+/// instead, its frames would be shown that much too late (50 ms is about where lip-sync begins to be
+/// noticed).
 const TOLERATED_PAST: Duration = Duration::from_millis(50);
 /// Below this nothing is corrected: the instants themselves are not better known.
 const DEAD_BAND: Duration = Duration::from_millis(10);
@@ -61,18 +64,20 @@ impl Timeline {
         }
     }
 
-    /// The first frame of another source, with its own timestamp and its instant. Returns its outgoing timestamp.
+    /// The first frame of another source, with its own timestamp and its instant. Returns its outgoing
+    /// timestamp.
     pub(crate) fn switch(&mut self, incoming: u64, capture: Timestamp) -> u64 {
         self.origin.get_or_insert((capture, self.first));
         let line = self.line(capture).unwrap_or(self.first);
         self.place(incoming, line, line)
     }
 
-    /// The next frame of the same source, with its first packet or with a later one. Returns its outgoing timestamp, or
-    /// `None` where its own timestamp cannot be: far ahead of everything, and no frame start to put right.
+    /// The next frame of the same source, with its first packet or with a later one. Returns its outgoing
+    /// timestamp, or `None` where its own timestamp cannot be: far ahead of everything, and no frame start to
+    /// put right.
     ///
-    /// Only a frame start may change the distance to the last frame: a packet of the same frame that comes late is
-    /// mapped as its predecessors were.
+    /// Only a frame start may change the distance to the last frame: a packet of the same frame that comes
+    /// late is mapped as its predecessors were.
     pub(crate) fn advance(&mut self, incoming: u64, capture: Timestamp, frame_start: bool) -> Option<u64> {
         let (Some(last), Some(line)) = (self.last, self.line(capture)) else {
             return Some(self.switch(incoming, capture));

@@ -1,7 +1,7 @@
 //! The way of a packet through the room: once to its encoding, then to every slot that shows it.
 //!
-//! Owns the order of steps. News that a packet brings (an encoding is back, somebody louder speaks) is acted upon before the
-//! packet is forwarded, so that the packet itself can be the first one of what changed.
+//! Owns the order of steps. News that a packet brings (an encoding is back, somebody louder speaks) is acted
+//! upon before the packet is forwarded, so that the packet itself can be the first one of what changed.
 
 use packet::MediaKind;
 use packet::codec::opus;

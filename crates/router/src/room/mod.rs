@@ -1,7 +1,8 @@
-//! The room: participants, publications and slots, and the dispatch of every input to the part that owns the answer.
+//! The room: participants, publications and slots, and the dispatch of every input to the part that owns the
+//! answer.
 //!
-//! Owns who is there and nothing else. The way of a packet is in `media`, feedback in `feedback`, and `settle` brings slots
-//! in line with what changed; all three only connect parts that decide for themselves.
+//! Owns who is there and nothing else. The way of a packet is in `media`, feedback in `feedback`, and
+//! `settle` brings slots in line with what changed; all three only connect parts that decide for themselves.
 
 mod feedback;
 mod media;
@@ -25,8 +26,8 @@ use crate::{
     RoomStats, SendingSection, SlotSection, SlotState, SlotView, Source,
 };
 
-/// A room: plaintext RTP in, plaintext RTP out. Results are appended to the output vector of each call, in order.
-/// Calls that name a participant or section that is not there do nothing.
+/// A room: plaintext RTP in, plaintext RTP out. Results are appended to the output vector of each call, in
+/// order. Calls that name a participant or section that is not there do nothing.
 #[derive(Debug)]
 pub struct Room {
     config: Config,
@@ -42,7 +43,8 @@ pub struct Room {
     reassign: Reassign,
     /// Participants, by position, for whom the choice of encodings has to be made anew.
     reselect: BTreeSet<usize>,
-    /// Publications whose receivers may wait for a keyframe that nobody asked for yet, or want other encodings.
+    /// Publications whose receivers may wait for a keyframe that nobody asked for yet, or want other
+    /// encodings.
     pursue: BTreeSet<PublicationId>,
     timers: Timers,
     stats: RoomStats,
@@ -115,7 +117,8 @@ impl Room {
         self.settle(now, out);
     }
 
-    /// The whole current list of agreed sections. What is no longer listed is gone; what stays keeps its state.
+    /// The whole current list of agreed sections. What is no longer listed is gone; what stays keeps its
+    /// state.
     pub fn set_sections(
         &mut self,
         now: Timestamp,
@@ -149,7 +152,8 @@ impl Room {
         self.settle(now, out);
     }
 
-    /// What a participant shows, whole: a video slot that is not listed shows nothing, an audio slot is `auto`.
+    /// What a participant shows, whole: a video slot that is not listed shows nothing, an audio slot is
+    /// `auto`.
     pub fn set_view(&mut self, now: Timestamp, id: ParticipantId, view: &[SlotView], out: &mut Vec<Output>) {
         let Some(at) = self.position(id) else { return };
         let Some(participant) = self.participants[at].as_mut() else { return };
@@ -208,7 +212,8 @@ impl Room {
         self.settle(now, out);
     }
 
-    /// A participant is reached by another way than before (RFC 8445 §7.3.1.5): what was known of the old one says little.
+    /// A participant is reached by another way than before (RFC 8445 §7.3.1.5): what was known of the old one
+    /// says little.
     pub fn path_changed(&mut self, now: Timestamp, id: ParticipantId, out: &mut Vec<Output>) {
         let Some(at) = self.position(id) else { return };
         let Some(participant) = self.participants[at].as_mut() else { return };

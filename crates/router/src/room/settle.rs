@@ -1,8 +1,8 @@
 //! Bringing slots in line with what changed.
 //!
-//! Owns the order: which publication a slot shows (`assign`), which encoding it is to get (`select`), then what publishers
-//! must be asked for (`keyframe`, `demand`). Nothing is done where nothing changed: the flags are set by whoever changes an
-//! input.
+//! Owns the order: which publication a slot shows (`assign`), which encoding it is to get (`select`), then
+//! what publishers must be asked for (`keyframe`, `demand`). Nothing is done where nothing changed: the flags
+//! are set by whoever changes an input.
 
 use std::time::Duration;
 
@@ -22,8 +22,8 @@ use crate::{EncodingDemand, NextStep, Output, PublicationId, RoomEvent, SlotChoi
 
 /// Rates change without any event, so every selection is looked at again after this time.
 const RESELECT_INTERVAL: Duration = Duration::from_millis(500);
-/// Between two sender reports of a slot. RFC 3550 §6.2 would allow 360 / kbit/s seconds; one second keeps round trips and
-/// lip-sync fresh at a cost of 28 bytes.
+/// Between two sender reports of a slot. RFC 3550 §6.2 would allow 360 / kbit/s seconds; one second keeps
+/// round trips and lip-sync fresh at a cost of 28 bytes.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Room {
@@ -74,7 +74,8 @@ impl Room {
         }
         self.pursue.extend(on_wire);
         if !self.timers.is_set(Timer::Report(at.participant)) {
-            // The first packet of all: a report at once lets the receiver align sound and picture from the start.
+            // The first packet of all: a report at once lets the receiver align sound and picture from the
+            // start.
             self.timers.set(Timer::Report(at.participant), Some(now));
         }
         tracing::debug!(
@@ -93,7 +94,8 @@ impl Room {
         }
     }
 
-    /// Video publications in the order in which they fill `auto` slots: what is on, screens, who spoke last, who came first.
+    /// Video publications in the order in which they fill `auto` slots: what is on, screens, who spoke last,
+    /// who came first.
     fn video_candidates(&self) -> Vec<PublicationId> {
         let mut candidates: Vec<&Publication> =
             self.publications.values().filter(|publication| publication.kind == MediaKind::Video).collect();
@@ -134,7 +136,8 @@ impl Room {
         }
     }
 
-    /// Maps a publication onto a slot. Sound moves at once; a picture moves when its encoding is chosen and begins.
+    /// Maps a publication onto a slot. Sound moves at once; a picture moves when its encoding is chosen and
+    /// begins.
     fn show(&mut self, at: SlotRef, shows: Option<PublicationId>, out: &mut Vec<Output>) {
         let Some(receiver) = self.participants[at.participant].as_mut() else { return };
         let slot = &mut receiver.slots[at.slot];
@@ -185,7 +188,8 @@ impl Room {
         self.tell_decision(at, budget.map(|budget| budget.keep), &selection, out);
     }
 
-    /// Acts upon the choice for one slot: `chosen` is its place in the selection, `None` for a slot that shows no picture.
+    /// Acts upon the choice for one slot: `chosen` is its place in the selection, `None` for a slot that
+    /// shows no picture.
     fn apply(
         &mut self,
         now: Timestamp,
@@ -207,7 +211,8 @@ impl Room {
                 let points = &selection.points[chosen];
                 slot.stability = choice.stability;
                 if choice.point.is_none() && !keeps_record(choice.reason) {
-                    // Who was hidden or switched off comes back: its former ups and downs say nothing about now.
+                    // Who was hidden or switched off comes back: its former ups and downs say nothing about
+                    // now.
                     slot.stability = Stability { started: choice.stability.started, ..Stability::default() };
                 }
                 slot.explanation.reason =
@@ -433,7 +438,8 @@ fn demand_event(publication: &Publication) -> RoomEvent {
     }
 }
 
-/// Whether a pause for this reason belongs to a subscription's record: it was made by what the selector had to spend.
+/// Whether a pause for this reason belongs to a subscription's record: it was made by what the selector had
+/// to spend.
 fn keeps_record(reason: Reason) -> bool {
     !matches!(reason, Reason::Hidden | Reason::PublisherOff | Reason::UserRequest)
 }

@@ -1,5 +1,6 @@
-//! Random interleavings of loss, reordering, duplication, switches, reconnects and restarts. The receiver's own checks are
-//! the property: no mosaic, no number used twice, no time or picture id that goes back, transport-wide numbers without gaps.
+//! Random interleavings of loss, reordering, duplication, switches, reconnects and restarts. The receiver's
+//! own checks are the property: no mosaic, no number used twice, no time or picture id that goes back,
+//! transport-wide numbers without gaps.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! A virtual receiver: what a browser would make of the packets of its slots.
 //!
-//! It believes what the protocol says (numbers, markers, picture ids) and compares with the truth in every payload. A frame
-//! that it would decode, but whose packets or reference are not what they seem, is a mosaic on a real screen and fails the
-//! test at once.
+//! It believes what the protocol says (numbers, markers, picture ids) and compares with the truth in every
+//! payload. A frame that it would decode, but whose packets or reference are not what they seem, is a mosaic
+//! on a real screen and fails the test at once.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Virtual publishers: simulcast video and sound, packet by packet, in what a browser sends.
 //!
-//! Every payload ends with the truth about itself ([`Truth`]), which survives rewriting and lets a receiver check what it
-//! was really given.
+//! Every payload ends with the truth about itself ([`Truth`]), which survives rewriting and lets a receiver
+//! check what it was really given.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use packet::codec::vp8::{Descriptor, FrameHeader, Temporal};
@@ -123,7 +123,8 @@ pub(crate) struct Camera {
 }
 
 impl Camera {
-    /// A browser's camera with the usual three encodings, in the order that starved browsers drop them from the end.
+    /// A browser's camera with the usual three encodings, in the order that starved browsers drop them from
+    /// the end.
     pub(crate) fn new(id: u32, codec: Codec) -> Self {
         let layers = [("q", (320, 180), 1), ("h", (640, 360), 2), ("f", (1280, 720), 4)];
         Self {

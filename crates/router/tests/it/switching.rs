@@ -76,7 +76,8 @@ fn a_slot_moves_between_publishers_and_codecs_like_between_layers() {
 fn a_frame_cut_off_by_a_switch_never_seems_to_go_on() {
     let (mut world, viewer, _) = viewer_of(Camera::new(1, Codec::Vp8), 720);
     world.run(3_000);
-    // The last packet of each large frame comes 12 ms late, when the keyframe of the small encoding is already there.
+    // The last packet of each large frame comes 12 ms late, when the keyframe of the small encoding is
+    // already there.
     world.uplink = Box::new(|truth| match truth.encoding == 2 && truth.index + 1 == truth.count {
         true => Fate::Late(12),
         false => Fate::Arrives,
@@ -265,8 +266,9 @@ fn padding_leaves_no_hole() {
     }
 }
 
-/// Checklist 16: what leaves carries the receiver's own extensions and none of the publisher's. Its descriptors of layers
-/// and dependencies would make a receiver wait for frames of another encoding after a switch.
+/// Checklist 16: what leaves carries the receiver's own extensions and none of the publisher's. Its
+/// descriptors of layers and dependencies would make a receiver wait for frames of another encoding after a
+/// switch.
 #[test]
 fn headers_are_written_anew() {
     let mut world = World::new();
@@ -368,7 +370,8 @@ fn switching_survives_loss_reordering_and_duplication() {
     let layers: Vec<u8> = stream.shown().iter().map(|(_, layer)| *layer).collect();
     assert_eq!(layers, [0, 2, 0, 1, 2, 1, 0]);
     let last = stream.decoded().last().unwrap().shown;
-    // Real receivers ask for a keyframe when a picture is lost for good; this one only shows how far repair goes.
+    // Real receivers ask for a keyframe when a picture is lost for good; this one only shows how far repair
+    // goes.
     assert!(stream.decoded().len() > 60, "{} of {}", stream.decoded().len(), stream.frames().len());
     assert!(world.now - last < Duration::from_secs(9));
     assert!(world.room.stats().duplicate > 0);

@@ -1,7 +1,7 @@
 //! A room with virtual publishers and receivers in virtual time.
 //!
-//! Packets arrive after their encoding's delay, requests for keyframes reach the encoder, requests for retransmission reach
-//! the room. Loss, reordering and duplication are closures of the test.
+//! Packets arrive after their encoding's delay, requests for keyframes reach the encoder, requests for
+//! retransmission reach the room. Loss, reordering and duplication are closures of the test.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
