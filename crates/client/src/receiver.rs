@@ -25,6 +25,8 @@ pub(crate) struct Receiver {
     slots: BTreeMap<String, Slot>,
     /// MID by SSRC, from the last answer.
     sections: BTreeMap<u32, String>,
+    /// In bit/s, by the server's last word.
+    estimate: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -119,6 +121,16 @@ impl Receiver {
             }
         }
         starving
+    }
+
+    /// The server says what it takes the link to carry, in bit/s; silence leaves its last word standing.
+    pub(crate) fn handle_estimate(&mut self, bps: Option<u64>) {
+        self.estimate = bps.or(self.estimate);
+    }
+
+    /// What the server takes the link to carry, in bit/s.
+    pub(crate) fn estimate(&self) -> Option<u64> {
+        self.estimate
     }
 
     /// The server says what is in a slot.

@@ -141,7 +141,9 @@ impl Sfu {
             }
         }
         if !news.is_empty() {
-            self.tell(id, ServerMessage::Slots(Slots { slots: news }));
+            let estimate = room.router.downlink(id).and_then(|downlink| downlink.estimate);
+            let estimate_bps = estimate.map(|estimate| estimate.target.as_bps());
+            self.tell(id, ServerMessage::Slots(Slots { slots: news, estimate_bps }));
         }
     }
 }

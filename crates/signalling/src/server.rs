@@ -115,6 +115,9 @@ pub struct RoomChange {
 pub struct Slots {
     /// The slots that changed.
     pub slots: Vec<SlotState>,
+    /// What the link to this client is believed to carry in all, in bit/s. Absent while nothing is known of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate_bps: Option<u64>,
 }
 
 /// What is in one slot, and why not more.

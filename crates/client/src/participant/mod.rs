@@ -187,7 +187,7 @@ impl Participant {
             participant: self.id.to_string(),
             class: self.options.class(),
             video: best.unwrap_or_default(),
-            estimate_kbps: None,
+            estimate_kbps: self.shared.receiver().estimate().map(|bps| bps / 1_000),
             audio_packets: self.shared.receiver().audio_packets(),
         }
     }

@@ -265,6 +265,7 @@ impl Session {
         match message {
             ServerMessage::Slots(slots) => {
                 let now = self.start.clock.now();
+                self.start.shared.receiver().handle_estimate(slots.estimate_bps);
                 for state in &slots.slots {
                     self.start.shared.receiver().handle_state(now, state.clone());
                 }

@@ -49,7 +49,7 @@ export const PATH = "/v1/signal";
  * @typedef {{ type: "joined", self: string, participants: Participant[], ice_servers: RTCIceServer[],
  *             limits: Limits, resume: string, resumed?: boolean }} Joined
  * @typedef {{ type: "room", joined?: Participant[], left?: string[], changed?: Participant[] }} RoomChange
- * @typedef {{ type: "slots", slots: SlotState[] }} Slots
+ * @typedef {{ type: "slots", slots: SlotState[], estimate_bps?: number }} Slots
  * @typedef {{ type: "demand", publication: string, mid: string, encodings: EncodingDemand[] }} Demand
  * @typedef {{ participant: string, level: number }} Speaker
  * @typedef {{ type: "error", code: string, message: string, fatal: boolean, about?: string }} ServerError
