@@ -9,7 +9,7 @@
 
 use std::collections::VecDeque;
 
-use units::{Bitrate, DataSize, Timestamp};
+use units::{DataSize, Timestamp};
 
 /// Base: 15 buckets of 2 s.
 const BASE_BUCKET: i64 = 2_000_000;
@@ -262,11 +262,12 @@ impl OwnBurst {
     /// Most that is explained, ms: of a sender that uses all it has, and of one that does not.
     const MOST: (f64, f64) = (20.0, 120.0);
 
-    /// A packet left. The burst in front of it and with it, bytes.
-    pub(crate) fn on_sent(&mut self, now: Timestamp, size: DataSize, target: Bitrate) -> u64 {
-        let drained = target.scaled(Self::DRAIN) * (now - self.at);
+    /// A packet left. The burst in front of it and with it, bytes. Called per packet, so in floating point.
+    pub(crate) fn on_sent(&mut self, now: Timestamp, size: DataSize, target_bps: f64) -> u64 {
+        let drained = Self::DRAIN * target_bps / 8e6
+            * (now.as_micros() - self.at.as_micros().min(now.as_micros())) as f64;
         self.at = now;
-        self.bytes = (self.bytes - drained.as_bytes() as f64).max(0.0) + size.as_bytes() as f64;
+        self.bytes = (self.bytes - drained).max(0.0) + size.as_bytes() as f64;
         self.bytes as u64
     }
 

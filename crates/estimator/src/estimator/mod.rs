@@ -8,7 +8,7 @@ mod sense;
 
 use std::time::Duration;
 
-use units::{Bitrate, DataSize, Timestamp};
+use units::{DataSize, Timestamp};
 
 use crate::acked::Meter;
 use crate::ecn::Marks;
@@ -84,8 +84,10 @@ pub struct Estimator {
     calm_since: Option<Timestamp>,
     /// Since when packets leave as fast as the pacer lets them.
     busy_since: Timestamp,
-    /// What was sent since, as time at the pacing rate.
-    paced: Duration,
+    /// What was sent since, as time at the pacing rate, µs.
+    paced: f64,
+    /// Pacing rate, bit/s, and window, bytes, as of the last change: what is asked per packet must be cheap.
+    current: (f64, f64),
     base_seen: Timestamp,
     refresh_until: Option<Timestamp>,
     flood: (u64, u32),
@@ -125,7 +127,8 @@ impl Estimator {
             held_at: None,
             calm_since: None,
             busy_since: now,
-            paced: Duration::ZERO,
+            paced: 0.0,
+            current: (f64::INFINITY, f64::INFINITY),
             base_seen: now,
             refresh_until: None,
             flood: (0, 0),
@@ -140,7 +143,7 @@ impl Estimator {
     pub fn on_packet_sent(&mut self, now: Timestamp, packet: SentPacket) {
         self.now = now;
         let size = u32::try_from(packet.size.as_bytes()).unwrap_or(u32::MAX);
-        let burst = self.burst.on_sent(now, packet.size, Bitrate::from_f64(self.rate.target()));
+        let burst = self.burst.on_sent(now, packet.size, self.rate.target());
         if self.history.in_flight().is_zero() && self.last_report.is_some_and(|at| now - at > IDLE) {
             // Silence by our own choice: delays of before say nothing of now.
             self.queue.reset();
@@ -195,6 +198,7 @@ impl Estimator {
         }
         self.consider_probe(now);
         self.history.expire(now, self.rtt.max() * 2 + FORGET);
+        self.refresh();
     }
 
     /// A round-trip time measured elsewhere, for example by STUN.
@@ -217,6 +221,7 @@ impl Estimator {
         self.prober.restart(now, self.rate.target());
         (self.base_seen, self.refresh_until, self.calm_since) = (now, None, None);
         self.consider_probe(now);
+        self.refresh();
     }
 
     /// What the allocator could use.
@@ -227,6 +232,7 @@ impl Estimator {
             self.prober.on_downgrade(now);
         }
         self.consider_probe(now);
+        self.refresh();
     }
 
     /// Time passed. Call at [`Estimator::poll_timeout`]; more often does no harm.
@@ -246,6 +252,7 @@ impl Estimator {
         self.answer_probes(now);
         self.consider_probe(now);
         self.history.expire(now, self.rtt.max() * 2 + FORGET);
+        self.refresh();
     }
 
     /// When to call [`Estimator::handle_timeout`] if nothing happens before. Never `None` while somebody wants media.

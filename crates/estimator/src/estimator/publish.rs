@@ -19,9 +19,9 @@ const BUSY: (f64, f64) = (0.04, 0.14);
 const BACKLOG_TARGET: f64 = 0.5;
 /// A next useful rate within this of the current one is an encoder's, not a layer's.
 const ELASTIC: f64 = 1.2;
-/// Timers are late by so much, of the time and at once.
+/// Timers are late by so much, of the time and at once, µs.
 const PACER_LATE: f64 = 1.1;
-const PACER_SLACK: Duration = Duration::from_millis(4);
+const PACER_SLACK: f64 = 4_000.0;
 /// What is published of the target meanwhile.
 const OUTAGE_PUBLISHED: f64 = 0.35;
 const REFRESH_RATE: f64 = 0.75;
@@ -125,13 +125,21 @@ impl Estimator {
     /// Packets that leave exactly as fast as the pacer lets them were waiting; slower ones were not.
     pub(super) fn watch_pacer(&mut self, now: Timestamp, size: DataSize) {
         if self.pacer_rested(now) {
-            (self.busy_since, self.paced) = (now, Duration::ZERO);
+            (self.busy_since, self.paced) = (now, 0.0);
         }
-        self.paced += size / self.estimate().pacing;
+        self.paced += size.as_bytes() as f64 * 8e6 / self.current.0;
     }
 
     /// More time went by than what was sent takes at the pacing rate: the pacer had nothing to send.
     fn pacer_rested(&self, now: Timestamp) -> bool {
-        now > self.busy_since + self.paced.mul_f64(PACER_LATE) + PACER_SLACK
+        let busy = now.as_micros() as f64 - self.busy_since.as_micros() as f64;
+        busy > PACER_LATE * self.paced + PACER_SLACK
+    }
+
+    /// Keeps what is asked per packet. After everything that may change the estimate.
+    pub(super) fn refresh(&mut self) {
+        let estimate = self.estimate();
+        let window = self.window(Bitrate::from_f64(self.rate.target()));
+        self.current = (estimate.pacing.as_f64().max(1.0), window.as_bytes() as f64);
     }
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use units::{Bitrate, Timestamp};
+use units::Timestamp;
 
 use super::{Estimator, GATE, micros};
 use crate::feedback::history::{Acked, Gap, Verdict};
@@ -181,8 +181,7 @@ impl Estimator {
 
     /// Notes when the window holds something back.
     pub(super) fn watch_window(&mut self, now: Timestamp) {
-        let window = self.window(Bitrate::from_f64(self.rate.target()));
-        if self.history.in_flight().as_bytes() as f64 >= HELD * window.as_bytes() as f64 {
+        if self.history.in_flight().as_bytes() as f64 >= HELD * self.current.1 {
             self.held_at = Some(now);
         }
     }
