@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{ClusterId, Ecn, Estimate, PacketResult, RemoteTime};
+use units::Bitrate;
 
 /// A bottleneck and a sender of 1 000 byte packets at the target.
 struct World {
