@@ -38,6 +38,8 @@ pub struct Ready {
     level: Option<u8>,
     prefix: Option<[u8; 2]>,
     payload: Bytes,
+    /// When it was last repeated.
+    repeated: Option<Micros>,
 }
 
 #[derive(Clone, Debug)]
@@ -69,6 +71,7 @@ impl Ready {
             level: Some(level),
             prefix: None,
             payload,
+            repeated: None,
         }
     }
 
@@ -126,7 +129,6 @@ struct Stream {
     picture_id: u16,
     sent: u64,
     octets: u64,
-    rtx_sent: u64,
     history: VecDeque<Ready>,
 }
 
@@ -156,7 +158,6 @@ impl Camera {
                 picture_id: rng.next_u64() as u16 & PICTURE_ID_MASK,
                 sent: 0,
                 octets: 0,
-                rtx_sent: 0,
                 history: VecDeque::with_capacity(HISTORY),
             })
             .collect();
@@ -245,6 +246,7 @@ impl Camera {
                     level: None,
                     prefix: None,
                     payload,
+                    repeated: None,
                 };
                 stream.sequence = stream.sequence.wrapping_add(1);
                 stream.sent += 1;
@@ -258,13 +260,20 @@ impl Camera {
         }
     }
 
-    /// Repeats what a receiver misses, as far as it is still there.
-    pub fn repair(&mut self, ssrc: u32, lost: &[u16], out: &mut VecDeque<Ready>) {
+    /// Repeats what a receiver misses, as far as it is still there. Like a browser it does not repeat within
+    /// a round trip what it has just repeated.
+    pub fn repair(&mut self, now: Micros, rtt: Micros, ssrc: u32, lost: &[u16], out: &mut VecDeque<Ready>) {
         let Some(at) = self.encoding_of(ssrc) else { return };
         let rid = &self.encoder.specs()[at].rid;
         let stream = &mut self.streams[at];
         for number in lost {
-            let Some(kept) = stream.history.iter().find(|kept| kept.sequence == *number) else { continue };
+            let Some(kept) = stream.history.iter_mut().find(|kept| kept.sequence == *number) else {
+                continue;
+            };
+            if kept.repeated.is_some_and(|at| now - at < rtt) {
+                continue;
+            }
+            kept.repeated = Some(now);
             out.push_back(Ready {
                 ssrc: stream.rtx_ssrc,
                 payload_type: RTX,
@@ -274,7 +283,6 @@ impl Camera {
                 ..kept.clone()
             });
             stream.rtx_sequence = stream.rtx_sequence.wrapping_add(1);
-            stream.rtx_sent += 1;
         }
     }
 

@@ -4,10 +4,12 @@
 //! Owns one participant's behaviour, sans-IO like the product: messages and datagrams in, [`Effect`]s out.
 //! Leaves the path to `path`, who does what when to `scenario`, judgement over all to `score`.
 
+mod incoming;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::{Bytes, BytesMut};
-use packet::{ExtensionIds, ReportBlock, RtcpItem, RtpPacket, parse_rtcp, write_rtcp};
+use packet::{ExtensionIds, ReportBlock, RtcpItem, write_rtcp};
 use signalling::{
     Capabilities, ClientMessage, Demand, Device, ErrorCode, Join, Publish, ServerMessage, SlotReport, Source,
     View, Want,
@@ -18,7 +20,6 @@ use super::camera::{Camera, Ready};
 use super::feedback::{self, Arrivals};
 use super::ice::{Due, Ice};
 use super::microphone::{self, Microphone};
-use super::receiver::Arrived;
 use super::record::Traffic;
 use super::sdp::{self, Answer, Offer, Sending};
 use super::slot::{DecodeBudget, Slot};
@@ -42,6 +43,8 @@ pub enum Effect {
     Datagram(BytesMut),
     /// Says something.
     Message(ClientMessage),
+    /// Lets go of its socket and takes another, as every new connection does.
+    NewSocket,
 }
 
 /// How far it has come.
@@ -191,6 +194,7 @@ impl Client {
         self.outbox.clear();
         self.streams.clear();
         self.slots.iter_mut().for_each(|slot| slot.reset(now));
+        self.out.push(Effect::NewSocket);
     }
 
     /// Says goodbye.
@@ -310,6 +314,7 @@ impl Client {
     fn connect(&mut self, now: Micros) {
         self.connection += 1;
         self.phase = Phase::Negotiating;
+        self.out.push(Effect::NewSocket);
         self.arrivals = Arrivals::default();
         self.streams.clear();
         self.slots.iter_mut().for_each(|slot| slot.reset(now));
@@ -377,6 +382,9 @@ impl Client {
 
     /// A datagram came.
     pub fn handle_datagram(&mut self, now: Micros, datagram: Bytes) {
+        if self.phase == Phase::Away {
+            return;
+        }
         match demux::classify(&datagram) {
             Class::Stun => self.handle_check_answer(now, &datagram),
             Class::Rtp => self.handle_rtp(now, datagram),
@@ -401,77 +409,6 @@ impl Client {
             self.next_decode_report = now + DECODE_REPORT_INTERVAL;
             self.next_send = now;
         }
-    }
-
-    fn handle_rtp(&mut self, now: Micros, datagram: Bytes) {
-        let wire = datagram.len() as u64;
-        let csrc = first_csrc(&datagram);
-        let Ok(packet) = RtpPacket::parse(datagram, &self.ids) else {
-            self.traffic.malformed += 1;
-            return;
-        };
-        if let Some(number) = packet.extensions.transport_wide {
-            self.arrivals.add(now, number);
-        }
-        if let Some(stream) = self.audio_streams.get_mut(&packet.ssrc) {
-            stream.highest = u32::from(packet.sequence);
-            self.traffic.audio_packets += 1;
-            return;
-        }
-        let Some((at, is_rtx)) = self.streams.get(&packet.ssrc).copied() else {
-            self.traffic.malformed += 1;
-            return;
-        };
-        let (sequence, payload) = match (is_rtx, packet.payload.len()) {
-            (true, 0..2) => {
-                // Padding in the retransmission stream.
-                self.traffic.padding_bytes += wire;
-                return;
-            }
-            (true, _) => {
-                self.traffic.rtx_bytes += wire;
-                (u16::from_be_bytes([packet.payload[0], packet.payload[1]]), packet.payload.slice(2..))
-            }
-            (false, _) => (packet.sequence, packet.payload.clone()),
-        };
-        if payload.is_empty() {
-            self.traffic.padding_bytes += wire;
-        } else {
-            self.traffic.video_bytes += wire;
-        }
-        let arrived =
-            Arrived { sequence, timestamp: packet.timestamp, marker: packet.marker, csrc, payload, wire };
-        if let Some(slot) = self.slots.get_mut(at) {
-            self.traffic.dropped_pictures += slot.handle(now, arrived, &mut self.decode);
-        }
-    }
-
-    fn handle_rtcp(&mut self, now: Micros, datagram: &[u8]) {
-        let batch = parse_rtcp(datagram);
-        self.traffic.malformed += u64::from(batch.malformed);
-        for item in &batch.items {
-            match item {
-                RtcpItem::Nack { media_ssrc, lost, .. } => {
-                    for (camera, _) in &mut self.cameras {
-                        camera.repair(*media_ssrc, lost, &mut self.outbox);
-                    }
-                }
-                RtcpItem::Pli { media_ssrc, .. } | RtcpItem::Fir { media_ssrc, .. } => {
-                    for (camera, _) in &mut self.cameras {
-                        if camera.encoding_of(*media_ssrc).is_some() {
-                            camera.encoder_mut().request_keyframe();
-                        }
-                    }
-                }
-                RtcpItem::TransportFeedback(_) => self.traffic.feedbacks += 1,
-                RtcpItem::SenderReport { ssrc, ntp, .. } => {
-                    // RFC 3550 §6.4.1: the middle 32 bits.
-                    self.reports_seen.insert(*ssrc, ((ntp >> 16) as u32, now));
-                }
-                _ => {}
-            }
-        }
-        self.pace(now);
     }
 
     /// When to call [`Client::handle_timeout`].
@@ -618,10 +555,4 @@ impl Client {
         write_rtcp(items, &mut bytes);
         self.out.push(Effect::Datagram(BytesMut::from(&bytes[..])));
     }
-}
-
-/// Who is in a packet (RFC 3550 §5.1): the crate `packet` does not read CSRC, as no publisher sends any.
-fn first_csrc(datagram: &[u8]) -> Option<u32> {
-    let word = datagram.get(12..16).filter(|_| datagram[0] & 0x0f > 0)?;
-    Some(u32::from_be_bytes([word[0], word[1], word[2], word[3]]))
 }

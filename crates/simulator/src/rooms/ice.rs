@@ -2,6 +2,8 @@
 //!
 //! Owns when to check and what an answer means. Leaves the bytes to `transport`.
 
+use std::collections::VecDeque;
+
 use bytes::BytesMut;
 use transport::check::{self, Check};
 
@@ -13,6 +15,8 @@ const INTERVAL: Micros = 2_500 * MILLI;
 const RETRY: Micros = 100 * MILLI;
 /// After that long without any answer a browser calls the connection failed, and the page restarts ICE.
 const PATIENCE: Micros = 10 * SECOND;
+/// Checks remembered.
+const PENDING: usize = 32;
 /// Until a check was answered.
 const DEFAULT_RTT: Micros = 100 * MILLI;
 
@@ -33,7 +37,8 @@ pub struct Ice {
     /// The client's own user name fragment.
     pub own_ufrag: String,
     next_transaction: u32,
-    pending: Option<(u64, Micros)>,
+    /// Checks without an answer, the newest last: on a long way several are under way.
+    pending: VecDeque<(u64, Micros)>,
     next_check: Micros,
     last_answer: Micros,
     answered: bool,
@@ -81,7 +86,10 @@ impl Ice {
         // A check that stays without an answer is followed sooner.
         self.answered &= silence <= INTERVAL + SECOND;
         self.next_check = now + if self.answered { INTERVAL } else { RETRY.max(self.rtt()) };
-        self.pending = Some((transaction, now));
+        if self.pending.len() == PENDING {
+            self.pending.pop_front();
+        }
+        self.pending.push_back((transaction, now));
         let check = Check {
             ufrag: &server.ufrag,
             password: &server.password,
@@ -95,10 +103,12 @@ impl Ice {
 
     /// A STUN datagram came. Whether it answers the last check.
     pub fn handle(&mut self, now: Micros, datagram: &[u8]) -> bool {
-        let answered = check::succeeded(datagram)
-            .and_then(|transaction| self.pending.filter(|(pending, _)| *pending == transaction));
-        let Some((_, sent)) = answered else { return false };
-        self.pending = None;
+        let Some(transaction) = check::succeeded(datagram) else { return false };
+        let Some(at) = self.pending.iter().position(|(pending, _)| *pending == transaction) else {
+            return false;
+        };
+        let (_, sent) = self.pending[at];
+        self.pending.drain(..=at);
         self.rtt = Some(now - sent);
         self.last_answer = now;
         if !self.answered {
@@ -106,5 +116,34 @@ impl Ice {
             self.next_check = now + INTERVAL;
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checks_come_fast_until_one_is_answered_and_give_up_in_the_end() {
+        let mut ice = Ice::default();
+        ice.start(0);
+        let server = Answer {
+            ufrag: "abcd".to_owned(),
+            password: "0123456789abcdefghijkl".to_owned(),
+            ..Answer::default()
+        };
+        let mut sent = 0;
+        for now in (0..1_000).map(|ms| ms * MILLI) {
+            sent += u64::from(matches!(ice.due(now, 1, &server), Due::Check(_)));
+        }
+        assert_eq!(sent, 10, "every 100 ms");
+        assert!(!ice.handle(SECOND, b"not an answer"));
+        for now in (1_000..12_000).map(|ms| ms * MILLI) {
+            if ice.due(now, 1, &server) == Due::Restart {
+                assert!(now > PATIENCE && now < PATIENCE + SECOND, "{now}");
+                return;
+            }
+        }
+        panic!("a silent server is not given up");
     }
 }

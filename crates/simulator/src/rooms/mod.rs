@@ -60,6 +60,7 @@ pub mod scenario;
 pub mod score;
 pub mod sdp;
 pub mod slot;
+pub mod soak;
 pub mod spec;
 pub mod world;
 

@@ -96,13 +96,13 @@ impl Path {
         }
     }
 
-    /// The participant has another address, and other links. What is under way is gone.
-    pub fn moved(&mut self, address: SocketAddr, up: LinkSpec, down: LinkSpec, seed: u64, stream: u64) {
+    /// The participant has other links. What is in a queue is gone.
+    pub fn moved(&mut self, up: LinkSpec, down: LinkSpec, seed: u64, stream: u64) {
         let (offered, dropped) = (self.down.offered, self.down.dropped);
         let (generation, weather) = (self.generation + 1, (self.up.weather, self.down.weather));
         // A stream that no other path uses.
         let unused = stream + 1_000 * u64::from(generation);
-        *self = Self { generation, ..Self::new(address, up, down, seed, unused) };
+        *self = Self { generation, ..Self::new(self.address, up, down, seed, unused) };
         (self.up.weather, self.down.weather) = weather;
         (self.down.offered, self.down.dropped) = (offered, dropped);
     }

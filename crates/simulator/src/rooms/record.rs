@@ -82,6 +82,8 @@ pub struct Traffic {
     pub feedbacks: u64,
     /// Datagrams that made no sense.
     pub malformed: u64,
+    /// Packets of streams that no answer named.
+    pub unknown: u64,
     /// Errors that the server answered with.
     pub errors: u64,
     /// Pictures that the device was too slow for.
@@ -95,8 +97,8 @@ pub struct Traffic {
 pub struct Person {
     /// Its name.
     pub name: String,
-    /// Its number in the room, which is the CSRC of its pictures.
-    pub number: Option<u32>,
+    /// Its numbers in the room, one per stay, which are the CSRCs of its pictures.
+    pub numbers: Vec<u32>,
     /// One per [`STEP`].
     pub samples: Vec<Sample>,
     /// In order.
@@ -122,7 +124,7 @@ impl Person {
     pub fn new(spec: &ClientSpec) -> Self {
         Self {
             name: spec.name.clone(),
-            number: None,
+            numbers: Vec::new(),
             samples: Vec::new(),
             stays: Vec::new(),
             counts: Counts::default(),
@@ -194,7 +196,8 @@ impl Record {
     /// Frames that came whole and could not be shown, by reason, but for those of participants that sent
     /// nonsense.
     pub fn bad_frames(&self) -> BTreeMap<BadFrame, u64> {
-        let broken: Vec<u32> = self.people.iter().filter(|p| p.was_broken).filter_map(|p| p.number).collect();
+        let broken: Vec<u32> =
+            self.people.iter().filter(|p| p.was_broken).flat_map(|p| &p.numbers).copied().collect();
         let mut bad = BTreeMap::new();
         for ((reason, csrc), count) in self.people.iter().flat_map(|person| &person.counts.bad) {
             if csrc.is_none_or(|csrc| !broken.contains(&csrc)) {

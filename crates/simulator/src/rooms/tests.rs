@@ -1,5 +1,6 @@
-//! The simulator checked against itself and against what must hold in any run.
+//! The simulator checked against itself, and the node against what must hold in any run.
 
+use super::score::{broken_bounds, judge};
 use super::*;
 
 fn scenario(name: &str) -> Scenario {
@@ -8,9 +9,34 @@ fn scenario(name: &str) -> Scenario {
 
 #[test]
 fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
-    let mut short = scenario("one-to-one");
-    short.seconds = 5;
+    let mut short = scenario("bad-weather");
+    short.seconds = 12;
     let hash = |seed| simulate(&short, Policy::Terrace, seed).hash;
     assert_eq!(hash(7), hash(7));
     assert_ne!(hash(7), hash(8));
+}
+
+/// The small rooms; the large ones are run by the quality bench, with the same bounds.
+#[test]
+fn small_rooms_keep_their_bounds() {
+    let mut broken = Vec::new();
+    for name in ["one-to-one", "handover", "speaker-ping-pong", "mute-and-dtx"] {
+        let scenario = scenario(name);
+        let record = simulate(&scenario, Policy::Terrace, 1);
+        let found = broken_bounds(&scenario, &judge(&record)).into_iter().chain(soak::violations(&record));
+        broken.extend(found.map(|why| format!("{why}\n  {}", report::again(&record))));
+    }
+    assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}
+
+#[test]
+fn whatever_goes_wrong_no_screen_shows_a_broken_picture() {
+    let mut broken = Vec::new();
+    for seed in 1..=3 {
+        let record = simulate(&soak::scenario(seed), Policy::Terrace, seed);
+        broken.extend(
+            soak::violations(&record).iter().map(|why| format!("{why}\n  {}", report::again(&record))),
+        );
+    }
+    assert!(broken.is_empty(), "\n{}", broken.join("\n"));
 }

@@ -73,6 +73,8 @@ struct Seat {
     rates: [Schedule; 2],
     one_way: Micros,
     session: Option<u64>,
+    /// Sockets it has had.
+    sockets: u16,
     /// Messages keep their order.
     last_heard: Micros,
     last_said: Micros,
@@ -171,6 +173,7 @@ impl<'a> World<'a> {
                 rates: links.rates,
                 one_way: links.one_way,
                 session: None,
+                sockets: 0,
                 last_heard: 0,
                 last_said: 0,
                 hearing_delay: 0,
@@ -217,6 +220,7 @@ impl<'a> World<'a> {
                 Event::Hear { who, session, message } => {
                     if self.seats[who].session == Some(session) {
                         self.seats[who].client.handle_message(at, &message);
+                        self.seats[who].note_number();
                         self.carry_out(who);
                     }
                 }
@@ -251,8 +255,8 @@ impl<'a> World<'a> {
                     self.digest.add(&transmit.datagram);
                     let Some(who) = self.addresses.get(&transmit.destination).copied() else { continue };
                     let seat = &mut self.seats[who];
-                    seat.person.count(&transmit.datagram);
                     if seat.path.address == transmit.destination {
+                        seat.person.count(&transmit.datagram);
                         self.send(who, Way::Down, transmit.datagram);
                     }
                 }
@@ -290,6 +294,7 @@ impl<'a> World<'a> {
         for effect in effects.drain(..) {
             match effect {
                 Effect::Datagram(datagram) => self.send(who, Way::Up, datagram.freeze()),
+                Effect::NewSocket => self.give_address(who),
                 Effect::Message(message) => {
                     let seat = &mut self.seats[who];
                     let Some(session) = seat.session else { continue };
@@ -342,6 +347,15 @@ impl<'a> World<'a> {
         }
     }
 
+    /// A socket that nobody had before; what is sent to the former one is lost.
+    fn give_address(&mut self, who: usize) {
+        let seat = &mut self.seats[who];
+        seat.sockets += 1;
+        let address = address(who, seat.sockets);
+        seat.path.address = address;
+        self.addresses.insert(address, who);
+    }
+
     fn finish(mut self, policy: Policy) -> Record {
         let mut people = Vec::new();
         for seat in &mut self.seats {
@@ -352,7 +366,6 @@ impl<'a> World<'a> {
         }
         for mut seat in self.seats {
             seat.person.finish(seat.client.traffic(), seat.path.downloaded());
-            seat.person.number = seat.client.number;
             people.push(seat.person);
         }
         Record {
@@ -372,6 +385,11 @@ impl Seat {
         self.person.stays.extend(self.stay.take());
     }
 
+    fn note_number(&mut self) {
+        let number = self.client.number.filter(|number| !self.person.numbers.contains(number));
+        self.person.numbers.extend(number);
+    }
+
     /// Counts slots that have been dark for long although there is something to show and room for it.
     fn note_dark(&mut self, lit: &[bool], could_be: usize) {
         let mut missing = could_be.saturating_sub(lit.iter().filter(|lit| **lit).count());
@@ -387,10 +405,9 @@ impl Seat {
     }
 }
 
-/// The address of participant `who` in its network number `generation`.
-fn address(who: usize, generation: u16) -> SocketAddr {
-    // 250 by 250 participants would fit.
-    let host =
-        std::net::Ipv4Addr::new(10, (generation % 200) as u8, (who / 250) as u8, (who % 250 + 1) as u8);
-    SocketAddr::from((host, 40_000 + generation))
+/// The address of socket number `socket` of participant `who`.
+fn address(who: usize, socket: u16) -> SocketAddr {
+    // 250 by 250 participants would fit, and some 25,000 sockets of each.
+    let host = std::net::Ipv4Addr::new(10, 0, (who / 250) as u8, (who % 250 + 1) as u8);
+    SocketAddr::from((host, 40_000 + socket))
 }

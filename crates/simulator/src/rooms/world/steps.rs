@@ -2,7 +2,7 @@
 
 use sfu::Input;
 
-use super::{Event, NOTICED, ROOM, World, address};
+use super::{Event, NOTICED, ROOM, World};
 use crate::links::event::MILLI;
 use crate::links::rng::Rng;
 use crate::rooms::fault::Action;
@@ -88,6 +88,7 @@ impl World<'_> {
             Action::Crash => {
                 seat.client.crash(now);
                 seat.end_stay();
+                self.carry_out(who);
                 self.hang_up(who);
                 self.source_stopped(who);
             }
@@ -121,12 +122,11 @@ impl World<'_> {
         let generation = u64::from(seat.path.generation) + 1;
         let mut rng = Rng::new(self.seed, stream * 8 + 7 + 1_000_000 * generation);
         let links = link.links(0, self.scenario.duration(), &mut rng);
-        let address = address(who, generation as u16);
         seat.path.weather(Way::Up).silent = false;
         seat.path.weather(Way::Down).silent = false;
-        seat.path.moved(address, links.up, links.down, self.seed, stream * 2);
+        seat.path.moved(links.up, links.down, self.seed, stream * 2);
         (seat.rates, seat.one_way) = (links.rates, links.one_way);
-        self.addresses.insert(address, who);
+        self.give_address(who);
     }
 
     /// Whoever has that participant on the screen is not to blame for what is missing now.
