@@ -4,6 +4,7 @@
 mod check;
 mod demo;
 mod serve;
+mod sim;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -35,6 +36,9 @@ enum Command {
     Check(Flags),
     /// Watch a phone and a desktop get different layers of one camera, all in this process
     Demo(demo::Arguments),
+    /// Judge estimators in virtual time
+    #[command(subcommand)]
+    Sim(sim::Command),
 }
 
 /// A command that did not do what was asked.
@@ -76,6 +80,7 @@ pub fn run() -> ExitCode {
         Some(Command::Serve(flags)) => serve::run(&flags),
         Some(Command::Check(flags)) => check::run(&flags),
         Some(Command::Demo(arguments)) => demo::run(&arguments),
+        Some(Command::Sim(command)) => sim::run(&command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use server::Config;
 
 /// The binary with none of this environment's settings and a data folder of its own.
-fn terrace(folder: &Path) -> Command {
+pub(crate) fn terrace(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_terrace"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TERRACE_")) {
         command.env_remove(name);
@@ -16,7 +16,7 @@ fn terrace(folder: &Path) -> Command {
     command
 }
 
-fn text(output: &[u8]) -> &str {
+pub(crate) fn text(output: &[u8]) -> &str {
     std::str::from_utf8(output).unwrap()
 }
 
@@ -99,9 +99,17 @@ fn help_names_every_command_and_setting() {
     let output = terrace(folder.path()).arg("--help").output().unwrap();
     let help = text(&output.stdout);
     assert!(output.status.success());
-    for part in
-        ["serve", "check", "--listen", "TERRACE_ANNOUNCE", "--plain-http", "Exit codes", "127.0.0.1:8443"]
-    {
+    for part in [
+        "serve",
+        "check",
+        "demo",
+        "sim",
+        "--listen",
+        "TERRACE_ANNOUNCE",
+        "--plain-http",
+        "Exit codes",
+        "127.0.0.1:8443",
+    ] {
         assert!(help.contains(part), "{part} is missing in:\n{help}");
     }
 }

@@ -11,4 +11,6 @@ mod page;
 #[cfg(test)]
 mod signal;
 #[cfg(test)]
+mod sim;
+#[cfg(test)]
 mod support;
