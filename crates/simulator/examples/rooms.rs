@@ -68,7 +68,8 @@ fn soak_for(first: u64, seeds: u64) {
     let mut failed = 0;
     for seed in first..first + seeds {
         let record = simulate(&soak::scenario(seed), Policy::Terrace, seed);
-        let violations = soak::violations(&record);
+        let mut violations = soak::violations(&record);
+        violations.extend(soak::left_in_the_dark(&record));
         failed += u64::from(!violations.is_empty());
         for why in violations {
             println!("seed {seed}: {why}\n  {}", report::again(&record));

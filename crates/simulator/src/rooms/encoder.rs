@@ -17,7 +17,7 @@ pub struct EncodingSpec {
     pub width: u16,
     /// Pixels.
     pub height: u16,
-    /// Frames per second.
+    /// Frames per second; divides that of the fastest encoding.
     pub fps: u32,
     /// What it is encoded at, in bits per second.
     pub bitrate: u64,
@@ -253,7 +253,7 @@ pub fn screen() -> Vec<EncodingSpec> {
         bitrate: kbps * 1_000,
         least: least * 1_000,
     };
-    vec![of("q", 640, 360, 5, 200, 50), of("h", 1280, 720, 10, 600, 200), of("f", 1920, 1080, 15, 1_500, 500)]
+    vec![of("q", 640, 360, 5, 200, 50), of("h", 1280, 720, 15, 600, 200), of("f", 1920, 1080, 15, 1_500, 500)]
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ const MAX_MISSING: usize = 1_000;
 const MAX_HELD: usize = 2_000;
 /// How far behind the first packet to arrive the stream may have begun.
 const START_SLACK: u64 = 100;
-/// A picture that stands still for longer is frozen.
+/// A picture that stands still for longer, and for longer than three of its own intervals, is frozen.
 pub const FREEZE: Micros = 200 * MILLI;
 
 /// Why a frame that came whole cannot be shown, or would be shown wrong.
@@ -148,6 +148,9 @@ pub struct Receiver {
     /// When the last picture was shown; `None` while none is expected.
     last_shown: Option<Micros>,
     last_progress: Micros,
+    /// When the last picture was captured, and how long after the one before.
+    captured: Option<Micros>,
+    interval: Micros,
     last_request: Option<Micros>,
     counts: Counts,
 }
@@ -311,6 +314,11 @@ impl Receiver {
                 self.decoded = Some(decoded);
                 self.needs_keyframe = false;
                 self.count_gap(now);
+                self.interval = match self.captured {
+                    Some(before) if !keyframe => stamp.captured.saturating_sub(before),
+                    _ => 0,
+                };
+                self.captured = Some(stamp.captured);
                 self.last_shown = Some(now);
                 self.last_progress = now;
                 self.counts.frames += 1;
@@ -375,7 +383,8 @@ impl Receiver {
 
     fn count_gap(&mut self, now: Micros) {
         let Some(last) = self.last_shown else { return };
-        if now - last > FREEZE {
+        // A shared screen at five frames a second does not stand still.
+        if now - last > FREEZE.max(3 * self.interval) {
             self.counts.freezes += 1;
             self.counts.frozen += now - last;
         }

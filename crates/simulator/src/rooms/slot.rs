@@ -29,6 +29,8 @@ pub struct Slot {
     first_picture: Option<Micros>,
     publication: Option<PublicationId>,
     is_fed: bool,
+    /// The server said that nothing is sent; what is still under way starts no clock.
+    is_paused: bool,
     report: SlotReport,
     reported_freezes: u64,
     report_pixels: u64,
@@ -47,6 +49,7 @@ impl Slot {
             first_picture: None,
             publication: None,
             is_fed: false,
+            is_paused: false,
             report: SlotReport::default(),
             reported_freezes: 0,
             report_pixels: 0,
@@ -72,6 +75,7 @@ impl Slot {
         self.first_picture = None;
         self.publication = None;
         self.is_fed = false;
+        self.is_paused = false;
     }
 
     /// Who is on the screen.
@@ -110,6 +114,7 @@ impl Slot {
         }
         self.publication.clone_from(&state.publication);
         self.is_fed = is_fed;
+        self.is_paused = !is_fed;
     }
 
     /// A packet came. Returns how many pictures the device was too slow for.
@@ -134,6 +139,9 @@ impl Slot {
             }
         }
         self.shown = shown;
+        if self.is_paused {
+            self.receiver.pause(now);
+        }
         dropped
     }
 

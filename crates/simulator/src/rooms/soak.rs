@@ -1,11 +1,11 @@
 //! Scenarios nobody thought of: a room and its troubles drawn from a seed.
 //!
-//! Owns the drawing. What must hold whatever is drawn is in [`violations`]: these are the promises of the
-//! node that do not depend on how good its decisions are.
+//! Owns the drawing, and what must hold whatever is drawn: [`violations`] do not depend on how good the
+//! node's decisions are, people [`left_in_the_dark`] do.
 
 use super::fault::Action;
 use super::path::Way;
-use super::record::Record;
+use super::record::{Person, Record};
 use super::scenario::{LinkSetup, People, Rate, Scenario, Sends, Step, Tiles};
 use crate::links::event::SECOND;
 use crate::links::rng::Rng;
@@ -138,7 +138,7 @@ fn trouble(at: f64, until: f64, who: &str, rng: &mut Rng, out: &mut Vec<Step>) {
     }
 }
 
-/// What a run did that no run may do, in words.
+/// What a run put on the wire that no run may, in words.
 pub fn violations(record: &Record) -> Vec<String> {
     let mut violations = Vec::new();
     let bad = record.bad_frames();
@@ -154,15 +154,18 @@ pub fn violations(record: &Record) -> Vec<String> {
                 "{name} got {malformed} datagrams without sense, {unknown} of unknown streams"
             ));
         }
-        let end = person.samples.last().map_or(0, |sample| sample.at);
-        let lately = person.samples.iter().filter(|sample| end - sample.at < 2 * SECOND);
-        let (could, has) = lately
-            .fold((false, false), |(could, has), sample| (could || sample.best > 0.0, has || sample.lit > 0));
-        // What drowns in a queue is judged by scores: it is a bad decision, not a broken promise.
-        let drowned = person.downloaded.1 * 100 > person.downloaded.0;
-        if could && !has && !drowned {
-            violations.push(format!("{} is dark long after all troubles ended", person.name));
-        }
     }
     violations
+}
+
+/// Who sees nothing at the end of a run although troubles are long over and there is room, in words.
+pub fn left_in_the_dark(record: &Record) -> Vec<String> {
+    let is_dark = |person: &&Person| {
+        let end = person.samples.last().map_or(0, |sample| sample.at);
+        let mut lately = person.samples.iter().filter(|sample| end - sample.at < 2 * SECOND);
+        let could = person.samples.iter().any(|sample| end - sample.at < 2 * SECOND && sample.best > 0.0);
+        could && lately.all(|sample| sample.lit == 0)
+    };
+    let people = record.people.iter().filter(is_dark);
+    people.map(|person| format!("{} is dark long after all troubles ended", person.name)).collect()
 }

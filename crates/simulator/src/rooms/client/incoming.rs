@@ -1,6 +1,7 @@
 //! What arrives at a virtual client over its media path.
 //!
-//! Owns which stream a packet is of and what feedback means. Leaves pictures to `slot` and repair to `camera`.
+//! Owns which stream a packet is of and what feedback means. Leaves pictures to `slot` and repair to
+//! `camera`.
 
 use bytes::Bytes;
 use packet::{RtcpItem, RtpPacket, parse_rtcp};
