@@ -182,13 +182,17 @@ impl Participant {
     /// The same in the form of a demonstration's result: the slot that has shown most.
     pub fn receiver_report(&self) -> ReceiverReport {
         let best = self.video_reports().into_iter().max_by_key(|report| report.frames);
+        let (estimate, audio_packets) = {
+            let receiver = self.shared.receiver();
+            (receiver.estimate(), receiver.audio_packets())
+        };
         ReceiverReport {
             name: self.options.name.clone(),
             participant: self.id.to_string(),
             class: self.options.class(),
             video: best.unwrap_or_default(),
-            estimate_kbps: self.shared.receiver().estimate().map(|bps| bps / 1_000),
-            audio_packets: self.shared.receiver().audio_packets(),
+            estimate_kbps: estimate.map(|bps| bps / 1_000),
+            audio_packets,
         }
     }
 
