@@ -234,7 +234,10 @@ impl Prober {
         if occasion.dead {
             if now >= self.earliest {
                 self.earliest = now + LIFE_INTERVAL;
-                self.pending = Some((LIFE_LEAST.max(LIFE_OF_NEXT * occasion.next_useful), LENGTH));
+                // Each sign of life asks for more than the last, or nothing would ever be large enough for anybody.
+                let more = (2.0 * occasion.target).min(1.12 * occasion.next_useful);
+                let rate = LIFE_LEAST.max(LIFE_OF_NEXT * occasion.next_useful).max(more);
+                self.pending = Some((rate, LENGTH));
             }
             return;
         }

@@ -77,7 +77,8 @@ fn asks_for_what_is_useful_when_the_path_is_calm() {
         (|o| o.target = 2_750_000.0, None, "all that can be used is there"),
         (|o| o.limited = false, None, "media is its own probe"),
         (|o| o.calm = false, None, "a queue stands"),
-        (|o| o.dead = true, Some(477), "a sign of life: 0.3 of the next useful rate"),
+        (|o| (o.dead, o.target) = (true, 71_000.0), Some(477), "a sign of life: 0.3 of the next useful rate"),
+        (|o| o.dead = true, Some(1_200), "and more than the last one, else nobody would ever come back"),
         (|o| (o.limited, o.wanted) = (false, Some(2e6)), Some(2_000), "the path changed"),
     ];
     for (change, expected, why) in cases {
