@@ -16,7 +16,7 @@ use server::{Config, Handle, Server};
 use signalling::DeviceClass;
 
 /// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server on a free port of this machine, with one worker.
 async fn server() -> Handle {
@@ -71,7 +71,8 @@ async fn wait_for(
 
 fn assert_flawless(report: &VideoReport) {
     assert_eq!(report.bad, std::collections::BTreeMap::<BadFrame, u64>::new(), "{report:#?}");
-    assert_eq!(report.lost_packets, 0, "{report:#?}");
+    // A switch away from an unfinished frame leaves one number out on purpose: its end must not seem to come.
+    assert!(report.lost_packets <= report.switches, "{report:#?}");
 }
 
 fn phone(options: Options) -> Options {
