@@ -70,7 +70,7 @@ fn answer(prober: &mut Prober, at: u64, link: f64, lose: u64) -> Option<Answer> 
 #[test]
 fn asks_for_what_is_useful_when_the_path_is_calm() {
     type Change = fn(&mut Occasion);
-    let cases: [(Change, Option<u64>, &str); 8] = [
+    let cases: [(Change, Option<u64>, &str); 9] = [
         (|_| {}, Some(1_780), "12 % over the next useful rate"),
         (|o| o.target = 1_500_000.0, Some(2_887), "not over 1.05 of what can be used"),
         (|o| o.target = 100_000.0, Some(300), "not over three times the target"),
