@@ -20,7 +20,7 @@ use units::Timestamp;
 use crate::PublicationId;
 use crate::media::Media;
 use pictures::{PictureShift, Pictures};
-use time::{Landing, Timeline};
+use time::{Advance, Edge, Landing, Timeline};
 
 /// Stretches kept. A correction of time takes about ten; more than this many within the reach of a
 /// retransmission means that the oldest numbers can no longer be asked for.
@@ -37,11 +37,11 @@ pub(crate) struct Origin {
 #[derive(Clone, Copy, Debug)]
 struct Stretch {
     origin: Origin,
-    /// Counts switches: stretches of one source without a switch in between share it.
+    /// Counts switches and breaks: a late packet finds its place only among stretches that share the newest.
     segment: u64,
     /// The first arriving number of this stretch.
     first: u64,
-    /// The end, exclusive, in front of a switch: numbers from here on were never sent.
+    /// The end, exclusive, in front of a switch or break: numbers from here on were never sent.
     end: Option<u64>,
     sequence: u64,
     timestamp: u64,
@@ -88,6 +88,8 @@ pub(crate) struct Rewriter {
     newest: Option<Newest>,
     first_sequence: u16,
     segments: u64,
+    /// A packet behind the newest one was refused: its number is a hole.
+    refused: bool,
     timeline: Timeline,
     pictures: Pictures,
 }
@@ -101,6 +103,7 @@ impl Rewriter {
             newest: None,
             first_sequence: sequence & 0x7fff,
             segments: 0,
+            refused: false,
             timeline: Timeline::new(clock_rate, timestamp),
             pictures: Pictures::new(picture),
         }
@@ -126,14 +129,14 @@ impl Rewriter {
             // A frame that stays unfinished must not seem to go on in the next packet: its end stays missing.
             Some(newest) => newest.outgoing + 2,
         };
-        if let (Some(last), Some(newest)) = (self.stretches.back_mut(), self.newest) {
-            last.end = Some(newest.incoming + 1);
+        if let Some(newest) = self.newest {
+            self.end(newest);
         }
         let timestamp = self.timeline.switch(media.timestamp, media.capture);
-        self.segments += 1;
+        self.refused = false;
         let stretch = Stretch {
             origin,
-            segment: self.segments,
+            segment: self.next_segment(),
             first: media.seq,
             end: None,
             sequence: sequence.wrapping_sub(media.seq),
@@ -146,7 +149,7 @@ impl Rewriter {
     }
 
     /// A packet of the current source. `None` when it must not be sent: it lies before the switch, it is only
-    /// a number that was closed up, or its timestamp cannot be.
+    /// a number that was closed up, or its timestamp cannot be. In the last case its number stays a hole.
     pub(crate) fn forward(&mut self, media: &Media) -> Option<Rewritten> {
         let (current, newest) = (*self.stretches.back()?, self.newest?);
         if media.seq <= newest.incoming {
@@ -157,18 +160,29 @@ impl Rewriter {
             return None;
         }
         let mut stretch = current;
-        if media.timestamp != newest.timestamp {
-            let Some(timestamp) =
-                self.timeline.advance(media.timestamp, media.capture, can_correct(media, newest))
-            else {
-                self.close_up(media.seq);
+        let edge = edge(media, newest);
+        let advance = match media.timestamp == newest.timestamp {
+            true => Advance::To(media.timestamp.wrapping_add(current.timestamp)),
+            false => self.timeline.advance(media.timestamp, media.capture, edge),
+        };
+        let (timestamp, anew) = match advance {
+            // Nobody may find what was refused under the numbers of this stretch.
+            Advance::To(timestamp) => (timestamp, self.refused && edge != Edge::Next),
+            Advance::Anew(timestamp) => (timestamp, true),
+            Advance::Refused => {
+                self.refused = true;
                 return None;
-            };
-            let shift = timestamp.wrapping_sub(media.timestamp);
-            if shift != current.timestamp {
-                stretch = Stretch { first: media.seq, timestamp: shift, ..current };
-                self.push(stretch);
             }
+        };
+        self.refused = false;
+        let shift = timestamp.wrapping_sub(media.timestamp);
+        if anew {
+            self.end(newest);
+            stretch.segment = self.next_segment();
+        }
+        if anew || shift != current.timestamp {
+            stretch = Stretch { first: media.seq, timestamp: shift, ..stretch };
+            self.push(stretch);
         }
         self.note_newest(&stretch, media);
         Some(stretch.rewrite(media))
@@ -202,6 +216,18 @@ impl Rewriter {
         } else {
             self.push(next);
         }
+    }
+
+    /// What has not been sent of the current stretch never will be.
+    fn end(&mut self, newest: Newest) {
+        if let Some(last) = self.stretches.back_mut() {
+            last.end = Some(newest.incoming + 1);
+        }
+    }
+
+    fn next_segment(&mut self) -> u64 {
+        self.segments += 1;
+        self.segments
     }
 
     fn push(&mut self, stretch: Stretch) {
@@ -245,12 +271,19 @@ impl Sent {
     }
 }
 
-/// Time may be corrected where everything that arrives later for this frame has a higher number. A VP8 frame
-/// start is the first packet of its frame (RFC 7741 §4.2); elsewhere a parameter set may still come in front
-/// of it.
-fn can_correct(media: &Media, newest: Newest) -> bool {
-    media.frame_start && (media.codec == Codec::Vp8 || media.seq == newest.incoming + 1)
+/// What a packet with a timestamp of its own, ahead of everything so far, is to its frame. A VP8 frame start is the
+/// first packet of its frame (RFC 7741 §4.2); elsewhere a parameter set may still come in front of it.
+fn edge(media: &Media, newest: Newest) -> Edge {
+    let gap = media.seq != newest.incoming + 1;
+    match (media.frame_start, gap) {
+        (false, _) => Edge::Inside,
+        (true, false) => Edge::Next,
+        (true, true) if media.codec == Codec::Vp8 => Edge::First,
+        (true, true) => Edge::Start,
+    }
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -127,6 +127,53 @@ fn packets_of_one_frame_get_one_timestamp_whatever_their_order() {
     }
 }
 
+/// A source whose clock jumps ahead by an hour: what cannot be placed leaves a hole, and the next frame start goes on.
+#[test]
+fn a_clock_jump_leaves_holes_and_never_gets_stuck() {
+    const JUMP: u64 = 3_600 * 90_000;
+    for (codec, lost, expected, why) in [
+        (Codec::Vp8, &[][..], &[Some(4), Some(5), Some(6), Some(7), Some(8)][..], "nothing lost"),
+        (Codec::Vp8, &[4], &[None, None, None, None, Some(8)], "its start is lost: the next frame goes on"),
+        (Codec::H264, &[4], &[None, None, None, None, Some(8)], "in H.264, too"),
+        (Codec::Vp8, &[4, 8], &[None; 5], "nothing to go on with"),
+    ] {
+        let mut rewriter = rewriter();
+        let first = rewriter.switch(FIRST, &Media { codec, ..media(0, 4, false) }).sequence;
+        (1..4).for_each(|seq| assert!(rewriter.forward(&Media { codec, ..media(seq, 4, false) }).is_some()));
+        let jumped = |seq: u64| {
+            let media = media(seq, 4, false);
+            Media { codec, timestamp: media.timestamp + JUMP, ..media }
+        };
+        let mut got = Vec::new();
+        for seq in 4..9 {
+            let rewritten = (!lost.contains(&seq)).then(|| rewriter.forward(&jumped(seq))).flatten();
+            got.push(rewritten.map(|rewritten| rewritten.sequence - first));
+        }
+        assert_eq!(got, expected, "{codec}: {why}");
+        for seq in lost {
+            assert_eq!(rewriter.find((first + seq) as u16).map(|(found, _)| found), None, "{codec}: {why}");
+        }
+        let settled = rewriter.forward(&jumped(12)).unwrap();
+        assert_eq!(settled.sequence - first, 12, "{codec}: {why}");
+    }
+}
+
+/// The start of a frame that jumps comes last: it gives its place to all of them.
+#[test]
+fn what_was_refused_is_found_again_behind_its_frame_start() {
+    let mut rewriter = rewriter();
+    let first = rewriter.switch(FIRST, &media(0, 2, false));
+    rewriter.forward(&media(1, 2, false)).unwrap();
+    let jumped = |seq| Media { timestamp: (1 << 40) + seq / 4 * 3_000, ..media(seq, 2, false) };
+    assert_eq!(rewriter.forward(&jumped(3)), None);
+    let start = rewriter.forward(&jumped(2)).unwrap();
+    assert_eq!((start.sequence - first.sequence, start.timestamp.wrapping_sub(first.timestamp)), (2, 2_999));
+    rewriter.forward(&jumped(4)).unwrap();
+    let (sequence, sent) = rewriter.find(first.sequence as u16 + 3).expect("a request for it is answered");
+    let rewritten = sent.rewrite(&jumped(3));
+    assert_eq!((rewritten.sequence, rewritten.timestamp), (sequence, start.timestamp));
+}
+
 #[test]
 fn memory_is_bounded() {
     let mut rewriter = rewriter();

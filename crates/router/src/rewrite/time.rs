@@ -40,6 +40,30 @@ struct Last {
     excess: i64,
 }
 
+/// What is known about the first packet of a frame that was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Edge {
+    /// It lies inside the frame.
+    Inside,
+    /// It starts the frame, but numbers in front of it are missing, and some of them may be of this frame, too.
+    Start,
+    /// It is the first of the frame, and numbers in front of it are missing.
+    First,
+    /// It is the first of the frame, and nothing is missing in front of it.
+    Next,
+}
+
+/// Where a frame goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Advance {
+    /// To this timestamp.
+    To(u64),
+    /// To this timestamp, which lies behind what is missing in front: that may never be sent.
+    Anew(u64),
+    /// Nowhere: its own timestamp is far from everything, and it is no frame start to put right.
+    Refused,
+}
+
 /// Where a switch would land.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Landing {
@@ -72,29 +96,28 @@ impl Timeline {
         self.place(incoming, line, line)
     }
 
-    /// The next frame of the same source, with its first packet or with a later one. Returns its outgoing
-    /// timestamp, or `None` where its own timestamp cannot be: far ahead of everything, and no frame start to
-    /// put right.
+    /// The next frame of the same source, by the packet of it that is known first.
     ///
-    /// Only a frame start may change the distance to the last frame: a packet of the same frame that comes
-    /// late is mapped as its predecessors were.
-    pub(crate) fn advance(&mut self, incoming: u64, capture: Timestamp, frame_start: bool) -> Option<u64> {
+    /// Only a frame's first packet may change the distance to the frame before, as what arrives later of the same
+    /// frame is mapped as its predecessors were. Numbers that are missing in front may come later with frames in
+    /// between, mapped as before the change: time may be moved on in front of them but not back, or they would lie
+    /// behind what follows them.
+    pub(crate) fn advance(&mut self, incoming: u64, capture: Timestamp, edge: Edge) -> Advance {
         let (Some(last), Some(line)) = (self.last, self.line(capture)) else {
-            return Some(self.switch(incoming, capture));
+            return Advance::To(self.switch(incoming, capture));
         };
         let step = incoming.wrapping_sub(last.incoming).cast_signed();
         let natural = last.outgoing.wrapping_add_signed(step);
         let excess = natural.wrapping_sub(line).cast_signed();
-        let wrong = excess.unsigned_abs() > self.ticks(TOLERATED_ERROR);
-        match (wrong, frame_start) {
-            (true, true) => Some(self.place(incoming, line, line)),
-            (true, false) if excess > 0 => None,
-            (_, false) => Some(self.place(incoming, natural, line)),
-            (false, true) => {
-                let beyond = excess.signum() * (excess.abs() - self.ticks(DEAD_BAND).cast_signed()).max(0);
-                let most = step.max(0) / CORRECTION_SHARE;
-                let corrected = natural.wrapping_add_signed(-beyond.clamp(-most, most));
-                Some(self.place(incoming, corrected, line))
+        let wrong = step <= 0 || excess.unsigned_abs() > self.ticks(TOLERATED_ERROR);
+        match (edge, wrong) {
+            (Edge::Inside, true) => Advance::Refused,
+            (Edge::Next, true) => Advance::To(self.place(incoming, line, line)),
+            (Edge::First | Edge::Start, true) => Advance::Anew(self.place(incoming, line, line)),
+            (Edge::Next, false) => Advance::To(self.correct(incoming, natural, line)),
+            (Edge::First, false) if excess < 0 => Advance::To(self.correct(incoming, natural, line)),
+            (Edge::First | Edge::Start | Edge::Inside, false) => {
+                Advance::To(self.place(incoming, natural, line))
             }
         }
     }
@@ -103,6 +126,15 @@ impl Timeline {
     pub(crate) fn at(&self, now: Timestamp) -> Option<u64> {
         let excess = self.last.map_or(0, |last| last.excess);
         self.line(now).map(|line| line.wrapping_add_signed(excess))
+    }
+
+    /// Places a frame between where its source has it and where the line does.
+    fn correct(&mut self, incoming: u64, natural: u64, line: u64) -> u64 {
+        let step = self.last.map_or(0, |last| incoming.wrapping_sub(last.incoming).cast_signed());
+        let excess = natural.wrapping_sub(line).cast_signed();
+        let beyond = excess.signum() * (excess.abs() - self.ticks(DEAD_BAND).cast_signed()).max(0);
+        let most = step.max(0) / CORRECTION_SHARE;
+        self.place(incoming, natural.wrapping_add_signed(-beyond.clamp(-most, most)), line)
     }
 
     fn place(&mut self, incoming: u64, wish: u64, line: u64) -> u64 {
@@ -134,12 +166,19 @@ mod tests {
         Timestamp::from_millis(ms)
     }
 
+    fn to(advance: Advance) -> u64 {
+        match advance {
+            Advance::To(timestamp) | Advance::Anew(timestamp) => timestamp,
+            Advance::Refused => panic!("refused"),
+        }
+    }
+
     #[test]
     fn keeps_the_spacing_of_a_source() {
         let mut line = Timeline::new(90_000, 0);
         let first = line.switch(5, at(1_000));
         for (n, jitter) in [(1, 4), (2, 0), (3, 9), (4, 0)] {
-            let out = line.advance(5 + n * 3_000, at(1_000 + n * 100 / 3 + jitter), true).unwrap();
+            let out = to(line.advance(5 + n * 3_000, at(1_000 + n * 100 / 3 + jitter), Edge::Next));
             assert_eq!(out - first, n * 3_000, "jitter within the dead band changes nothing");
         }
     }
@@ -168,7 +207,7 @@ mod tests {
         let mut last = line.switch(0, at(955));
         let mut frames = 0;
         for n in 1..100u64 {
-            let out = line.advance(n * 3_000, at(955 + n * 100 / 3), true).unwrap();
+            let out = to(line.advance(n * 3_000, at(955 + n * 100 / 3), Edge::Next));
             let step = out - last;
             assert!((2_625..=3_000).contains(&step), "step {step}");
             frames += u64::from(step < 3_000);
@@ -184,22 +223,49 @@ mod tests {
         for (incoming, why) in [(3_000, "its clock stood still"), (2_703_000, "its clock went on")] {
             let mut line = Timeline::new(90_000, 0);
             let first = line.switch(0, at(0));
-            let out = line.advance(incoming, at(30_033), true).unwrap();
+            let out = to(line.advance(incoming, at(30_033), Edge::Next));
             assert!((out - first).abs_diff(30_033 * 90) <= 900, "{why}: {}", out - first);
         }
     }
 
     #[test]
     fn a_timestamp_from_the_future_is_refused_or_put_right() {
-        let mut line = Timeline::new(90_000, 0);
-        let first = line.switch(0, at(1_000));
-        assert_eq!(
-            line.advance(1 << 31, at(1_033), false),
-            None,
-            "inside a frame there is nothing to put right"
-        );
-        let out = line.advance(1 << 31, at(1_033), true).unwrap();
-        assert_eq!(out - first, 33 * 90, "at its start there is");
+        let cases = [
+            (Edge::Inside, None, "inside a frame there is nothing to put right"),
+            (Edge::Start, Some((true, 33 * 90)), "at its start there is, if nothing before it follows"),
+            (Edge::First, Some((true, 33 * 90)), "likewise"),
+            (Edge::Next, Some((false, 33 * 90)), "nothing does where nothing is missing"),
+        ];
+        for (edge, expected, why) in cases {
+            let mut line = Timeline::new(90_000, 0);
+            let first = line.switch(0, at(1_000));
+            let got = match line.advance(1 << 31, at(1_033), edge) {
+                Advance::To(timestamp) => Some((false, timestamp - first)),
+                Advance::Anew(timestamp) => Some((true, timestamp - first)),
+                Advance::Refused => None,
+            };
+            assert_eq!(got, expected, "{why}");
+        }
+    }
+
+    /// What is missing is mapped as before when it comes: it must find its place in front.
+    #[test]
+    fn over_a_gap_time_moves_on_but_not_back() {
+        for (switched, edge, change, why) in [
+            (955, Edge::Next, -3_151, "too far ahead: all but the dead band is taken out"),
+            (955, Edge::First, 0, "which would put the last frame of the gap behind the one after it"),
+            (955, Edge::Start, 0, "likewise"),
+            (955, Edge::Inside, 0, "the frame's start may come later"),
+            (1_100, Edge::First, 3_375, "too far behind"),
+            (1_100, Edge::Start, 0, "the frame's first packet may come later"),
+        ] {
+            let mut line = Timeline::new(90_000, 0);
+            line.switch(0, at(1_000));
+            let last = line.switch(0, at(if switched < 1_000 { switched } else { 1_000 }));
+            // Nine frames later by the source's clock; by the line, that and 100 ms if it is behind.
+            let out = to(line.advance(27_000, at(switched + 300), edge));
+            assert_eq!(out.wrapping_sub(last).cast_signed() - 27_000, change, "{why}");
+        }
     }
 
     #[test]
@@ -213,21 +279,28 @@ mod tests {
         assert_eq!(line.at(at(1_500)), Some(first + 24_000 + 961), "includes what the switch added");
     }
 
+    fn edge() -> impl Strategy<Value = Edge> {
+        proptest::sample::select(vec![Edge::Inside, Edge::Start, Edge::First, Edge::Next])
+    }
+
     proptest! {
         /// Whatever instants and timestamps come in, outgoing time grows and stays near the line.
         #[test]
-        fn never_goes_back(steps in proptest::collection::vec((0u64..5_000, any::<u32>(), any::<bool>(), any::<bool>()), 1..200)) {
+        fn never_goes_back(steps in proptest::collection::vec((0u64..5_000, any::<u32>(), any::<bool>(), edge()), 1..200)) {
             let mut line = Timeline::new(90_000, 1);
             let mut now = 10_000;
             let mut last = line.switch(0, at(now));
-            for (ms, incoming, switch, start) in steps {
+            for (ms, incoming, switch, edge) in steps {
                 now += ms;
                 let capture = at(now.saturating_sub(u64::from(incoming % 200)));
-                let out = match switch {
-                    true => Some(line.switch(u64::from(incoming), capture)),
-                    false => line.advance(u64::from(incoming), capture, start),
+                let advance = match switch {
+                    true => Advance::To(line.switch(u64::from(incoming), capture)),
+                    false => line.advance(u64::from(incoming), capture, edge),
                 };
-                let Some(out) = out else { continue };
+                if advance == Advance::Refused {
+                    continue;
+                }
+                let out = to(advance);
                 prop_assert!(out > last);
                 let truth = line.line(at(now)).unwrap();
                 prop_assert!(out <= truth + 90_000 + 300, "ahead by {}", out - truth);
