@@ -168,7 +168,12 @@ impl<'a> Limits<'a> {
             // Nothing is missing at a tile that is filled.
             Some((_, Reason::Viewport)) => Ceiling { reason: Reason::Viewport, point: None },
             Some((index, reason)) => Ceiling { reason, point: Some(index) },
-            None if rungs.is_empty() => Ceiling { reason: Reason::PublisherOff, point: None },
+            None if rungs.is_empty() => {
+                let foreign =
+                    |point: &OperatingPoint| point.alive && !self.device.codecs.contains(point.codec);
+                let reason = if points.iter().any(foreign) { Reason::Codec } else { Reason::PublisherOff };
+                Ceiling { reason, point: None }
+            }
             None => Ceiling { reason: Reason::Optimal, point: None },
         }
     }

@@ -27,8 +27,10 @@ pub enum Reason {
     Power,
     /// The user asked for no more.
     UserRequest,
-    /// The publisher sends nothing (better) that this device could decode.
+    /// The publisher sends nothing (better).
     PublisherOff,
+    /// The publisher sends in a codec that this device does not decode.
+    Codec,
     /// Subscriptions of higher roles took what there was.
     Priority,
     /// There would be room, but a better step waits: after a worse one, or until the room has lasted.
@@ -43,7 +45,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, for tables and metrics.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Optimal,
         Self::Bandwidth,
         Self::Viewport,
@@ -53,6 +55,7 @@ impl Reason {
         Self::Power,
         Self::UserRequest,
         Self::PublisherOff,
+        Self::Codec,
         Self::Priority,
         Self::Dwell,
         Self::WaitingForKeyframe,
@@ -78,6 +81,7 @@ impl Reason {
             Self::Power => "power",
             Self::UserRequest => "user_request",
             Self::PublisherOff => "publisher_off",
+            Self::Codec => "codec",
             Self::Priority => "priority",
             Self::Dwell => "dwell",
             Self::WaitingForKeyframe => "waiting_for_keyframe",

@@ -114,6 +114,7 @@ fn reason(reason: selector::Reason) -> signalling::Reason {
         From::Power => To::Power,
         From::UserRequest => To::UserRequest,
         From::PublisherOff => To::PublisherOff,
+        From::Codec => To::Codec,
         From::Priority => To::Priority,
         From::Dwell => To::Dwell,
         From::WaitingForKeyframe => To::WaitingForKeyframe,

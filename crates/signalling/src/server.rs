@@ -175,6 +175,8 @@ pub enum Reason {
     UserRequest,
     /// The sender sends nothing better now, or nothing at all.
     PublisherOff,
+    /// The sender sends in a codec that this device does not decode.
+    Codec,
     /// Something more important took what there was.
     Priority,
     /// There would be room, but not for long enough yet: better steps wait a while after a worse one.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::testing::{advance, camera, device, input, plain, point, screen, shown, subscription};
-use crate::{Cap, DeviceClass, DeviceProfile, OperatingPoint, Reason, Role, Viewport};
+use crate::{Cap, Codec, CodecSet, DeviceClass, DeviceProfile, OperatingPoint, Reason, Role, Viewport};
 
 mod oracle;
 mod properties;
@@ -47,6 +47,11 @@ fn every_reason_is_given_when_it_holds() {
         first(&one(subscription(Role::Tile, Viewport::Unknown, off))),
         "a starved sender",
     );
+    let vp8_only =
+        DeviceProfile { codecs: CodecSet::from_iter([Codec::Vp8]), ..device(DeviceClass::Desktop) };
+    let foreign = plain().into_iter().map(|point| OperatingPoint { codec: Codec::Av1, ..point }).collect();
+    let foreign = one(subscription(Role::Tile, Viewport::Unknown, foreign));
+    check(Reason::Codec, first(&Input { device: vp8_only, ..foreign }), "a foreign codec");
     let pinned = Subscription { role: Role::Pinned, ..tile() };
     let crowded = input(DeviceClass::Desktop, 1_400, vec![pinned, tile()]);
     check(Reason::Priority, allocate(&crowded).choices[1].reason, "the pinned one has it");

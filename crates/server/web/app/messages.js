@@ -36,7 +36,7 @@ export const PATH = "/v1/signal";
  *   | { type: "message", to?: string, data: unknown } | { type: "leave" }} ClientMessage
  *
  * @typedef {"optimal" | "bandwidth" | "viewport" | "device_height" | "device_decode_budget" | "device_stream_count"
- *   | "power" | "user_request" | "publisher_off" | "priority" | "dwell" | "waiting_for_keyframe" | "startup"
+ *   | "power" | "user_request" | "publisher_off" | "codec" | "priority" | "dwell" | "waiting_for_keyframe" | "startup"
  *   | "hidden" | "other"} Reason
  * @typedef {{ rid?: string, width: number, height: number, fps: number, missing_bps?: number,
  *             missing_pixels_per_second?: number }} NextStep

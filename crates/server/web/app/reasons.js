@@ -70,6 +70,12 @@ export const REASONS = {
     next: "comes when the sender sends it",
     grade: "limited",
   },
+  codec: {
+    short: "cannot be decoded here",
+    because: "because the sender uses a video format that this device does not decode",
+    next: "comes when the sender uses another format",
+    grade: "limited",
+  },
   priority: {
     short: "others come first",
     because: "because more important pictures took what there was",
