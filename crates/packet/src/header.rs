@@ -14,7 +14,7 @@ use crate::ids::Mid;
 use crate::rtp_packet::FIXED_HEADER;
 
 /// What stands in front of an outgoing payload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutgoingHeader {
     /// The receiver's stream: a slot, or its retransmissions.
     pub ssrc: u32,
@@ -34,12 +34,16 @@ pub struct OutgoingHeader {
     pub transport_wide: Option<u16>,
     /// Loudness, handed through from the publisher.
     pub audio_level: Option<AudioLevel>,
+    /// What the frame depends on, written for this receiver: at most 255 bytes, a longer one is left out.
+    pub dependency: Option<Box<[u8]>>,
 }
 
-/// The extensions an outgoing header can carry.
+/// The short extensions an outgoing header can carry.
 const WRITTEN: [ExtensionUri; 3] = [ExtensionUri::Mid, ExtensionUri::TransportWide, ExtensionUri::AudioLevel];
 /// Of those, the value of the longest, in bytes.
 const LONGEST_VALUE: usize = crate::ids::MAX_LENGTH;
+/// RFC 8285 §4.2: the longest value that the one-byte form can carry, in bytes.
+const ONE_BYTE_LENGTH: usize = 16;
 
 /// One extension ready to be written.
 #[derive(Clone, Copy)]
@@ -62,6 +66,7 @@ impl OutgoingHeader {
             mid: None,
             transport_wide: None,
             audio_level: None,
+            dependency: None,
         }
     }
 
@@ -69,9 +74,22 @@ impl OutgoingHeader {
     /// [`put_padding`] writes. An extension whose id the receiver did not negotiate is left out.
     pub fn write(&self, ids: &ExtensionIds, padded: bool, out: &mut impl BufMut) -> usize {
         let elements = self.elements(ids);
-        let element_head = if needs_two_bytes(ids) { 2 } else { 1 };
-        let block: usize =
-            elements.iter().flatten().map(|element| element_head + usize::from(element.length)).sum();
+        let dependency = self
+            .dependency
+            .as_deref()
+            .filter(|value| (1..=usize::from(u8::MAX)).contains(&value.len()))
+            .and_then(|value| Some((ids.get(ExtensionUri::DependencyDescriptor)?, value)));
+        // RFC 8285 §4.1.2: packets of both forms may follow each other where both sides allow it, and whoever offers the
+        // only long extension does.
+        let is_long = dependency.is_some_and(|(_, value)| value.len() > ONE_BYTE_LENGTH);
+        let element_head = if is_long || needs_two_bytes(ids) { 2 } else { 1 };
+        let block: usize = elements
+            .iter()
+            .flatten()
+            .map(|element| usize::from(element.length))
+            .chain(dependency.map(|(_, value)| value.len()))
+            .map(|length| element_head + length)
+            .sum();
         let words = block.div_ceil(4);
 
         let flags = 0x80 | u8::from(padded) << 5 | u8::from(block > 0) << 4 | u8::from(self.csrc.is_some());
@@ -90,6 +108,9 @@ impl OutgoingHeader {
             out.put_u16(words as u16);
             for element in elements.iter().flatten() {
                 element.write(element_head, out);
+            }
+            if let Some((id, value)) = dependency {
+                write_element(element_head, id, value, out);
             }
             out.put_bytes(0, words * 4 - block);
             written += 4 + words * 4;
@@ -115,22 +136,30 @@ impl Element {
     }
 
     fn write(&self, head: usize, out: &mut impl BufMut) {
-        match head {
-            // RFC 8285 §4.2: the length is written less one.
-            1 => out.put_u8(self.id << 4 | (self.length - 1)),
-            _ => {
-                out.put_u8(self.id);
-                out.put_u8(self.length);
-            }
-        }
-        out.put_slice(&self.value[..usize::from(self.length)]);
+        write_element(head, self.id, &self.value[..usize::from(self.length)], out);
     }
+}
+
+fn write_element(head: usize, id: u8, value: &[u8], out: &mut impl BufMut) {
+    let length = value.len() as u8;
+    match head {
+        // RFC 8285 §4.2: the length is written less one.
+        1 => out.put_u8(id << 4 | (length - 1)),
+        _ => {
+            out.put_u8(id);
+            out.put_u8(length);
+        }
+    }
+    out.put_slice(value);
 }
 
 /// The two-byte form is needed as soon as one id that may be written does not fit the other, whether or not this packet
 /// has it: RFC 8285 §4.1.2 does not let a stream mix forms unless that was negotiated.
 fn needs_two_bytes(ids: &ExtensionIds) -> bool {
-    WRITTEN.iter().any(|uri| ids.get(*uri).is_some_and(|id| id > ONE_BYTE_MAX))
+    WRITTEN
+        .iter()
+        .chain(&[ExtensionUri::DependencyDescriptor])
+        .any(|uri| ids.get(*uri).is_some_and(|id| id > ONE_BYTE_MAX))
 }
 
 /// Appends `count` bytes of padding (RFC 3550 §5.1): zeros, the last byte being the count. Nothing for zero.

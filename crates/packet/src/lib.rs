@@ -12,11 +12,12 @@
 //! | [`header`] | [`OutgoingHeader::write`]: a fresh header for every packet that leaves | RFC 3550 §5.1 |
 //! | [`rtx`] | restoring a retransmission | RFC 4588 §4 |
 //! | [`rtcp`] | [`parse_rtcp`] and [`write_rtcp`]: feedback as a list of values | RFC 3550 §6, RFC 4585, .. |
-//! | [`codec`] | [`codec::peek`]: where frames and keyframes start | RFC 7741, RFC 6184 |
+//! | [`codec`] | [`codec::peek`]: where frames and keyframes start, and layers | RFC 7741, RFC 9628, RFC 6184, AV1 |
 //!
 //! Everything that reads reads hostile input: it never panics, its work and its memory are bounded by the size of the
 //! datagram or by a named constant, and a malformed packet is an error value for the caller to count.
 
+mod bits;
 pub mod codec;
 pub mod extension;
 pub mod header;

@@ -109,13 +109,35 @@ fn writes_only_what_was_negotiated() {
     header.csrc = Some(5);
     let twcc = ExtensionIds::from_iter([(ExtensionUri::TransportWide, 4)]);
     let high = ExtensionIds::from_iter([(ExtensionUri::TransportWide, 16), (ExtensionUri::AudioLevel, 1)]);
-    let mut bare = header;
+    let mut bare = header.clone();
     bare.csrc = None;
-    let mut silent = bare;
+    let mut silent = bare.clone();
     silent.transport_wide = None;
     silent.audio_level = None;
-    let cases: [(OutgoingHeader, ExtensionIds, u8, &[u8], &str); 4] = [
-        (bare, ExtensionIds::new(), 0x80, &[], "nothing negotiated, no block"),
+    let frame = |length: u8| OutgoingHeader { dependency: Some((0..length).collect()), ..bare.clone() };
+    let layers =
+        ExtensionIds::from_iter([(ExtensionUri::DependencyDescriptor, 7), (ExtensionUri::AudioLevel, 1)]);
+    let cases: [(OutgoingHeader, ExtensionIds, u8, &[u8], &str); 8] = [
+        (
+            frame(3),
+            layers,
+            0x90,
+            &[0xbe, 0xde, 0, 2, 0x10, 127, 0x72, 0, 1, 2, 0, 0],
+            "a short dependency descriptor",
+        ),
+        (
+            frame(17),
+            layers,
+            0x90,
+            &[
+                0x10, 0, 0, 6, 1, 1, 127, 7, 17, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 0,
+                0,
+            ],
+            "a long one takes two bytes for all",
+        ),
+        (frame(3), twcc, 0x90, &[0xbe, 0xde, 0, 1, 0x41, 0xab, 0xcd, 0], "nor what was not negotiated"),
+        (frame(0), layers, 0x90, &[0xbe, 0xde, 0, 1, 0x10, 127, 0, 0], "nor nothing"),
+        (bare.clone(), ExtensionIds::new(), 0x80, &[], "nothing negotiated, no block"),
         (
             header,
             twcc,
@@ -166,10 +188,12 @@ prop_compose! {
         mid in proptest::option::of(names()),
         transport_wide: Option<u16>,
         audio_level in proptest::option::of((any::<bool>(), 0u8..128)),
+        dependency in proptest::option::of(proptest::collection::vec(any::<u8>(), 1..100)),
     ) -> OutgoingHeader {
         let (ssrc, sequence, timestamp, marker) = fixed;
         let audio_level = audio_level.map(|(voice, dbov)| AudioLevel { voice, dbov });
-        OutgoingHeader { csrc, mid, transport_wide, audio_level, ..OutgoingHeader::new(ssrc, payload_type, sequence, timestamp, marker) }
+        let dependency = dependency.map(Vec::into_boxed_slice);
+        OutgoingHeader { csrc, mid, transport_wide, audio_level, dependency, ..OutgoingHeader::new(ssrc, payload_type, sequence, timestamp, marker) }
     }
 }
 
@@ -224,6 +248,7 @@ proptest! {
             (ExtensionUri::Mid, header.mid.map(|m| m.as_bytes().to_vec())),
             (ExtensionUri::TransportWide, header.transport_wide.map(|n| n.to_be_bytes().to_vec())),
             (ExtensionUri::AudioLevel, header.audio_level.map(|l| vec![l.to_byte()])),
+            (ExtensionUri::DependencyDescriptor, header.dependency.as_deref().map(<[u8]>::to_vec)),
             (ExtensionUri::Rid, None),
         ] {
             prop_assert_eq!(value(uri).map(|v| v.to_vec()), negotiated(uri, bytes));

@@ -1,20 +1,49 @@
 //! One encoding of a publication, as it arrives.
 //!
-//! Owns what is measured and kept per encoding: numbers, clock, size, rate, liveness, the latest packets.
+//! Owns what is measured and kept per encoding: numbers, clock, layers, sizes, rates, liveness, the latest packets.
 //! Every packet is looked at once here, however many receivers there are. Leaves what belongs to all
 //! encodings to `publication`.
 
+use std::time::Duration;
+
+use packet::codec::MAX_SPATIAL;
 use packet::{Codec, RtpPacket};
-use units::Timestamp;
+use smallvec::SmallVec;
+use units::{Bitrate, Timestamp};
 
 use crate::capture::{CaptureClock, WallClock};
 use crate::history::History;
 use crate::liveness::Liveness;
-use crate::media::{Media, Parser};
-use crate::meter::Meter;
+use crate::media::{Layer, Media, Parser, Standing};
+use crate::meter::{Meter, Reading, TEMPORAL_LAYERS};
 use crate::window::{Arrival, Window};
 use crate::{EncodingState, ParticipantId};
 use packet::Rid;
+
+/// A spatial layer that misses its pictures for this long, by the clock of the stream, is not being sent.
+const SPATIAL_SILENCE: Duration = Duration::from_secs(1);
+
+/// Something that a receiver can be given of an encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rung {
+    /// The limit by which it is given; [`Layer::ALL`] in a direction that has nothing higher.
+    pub(crate) limit: Layer,
+    /// The layer itself.
+    pub(crate) layer: Layer,
+    /// Pixels across and down.
+    pub(crate) size: (u32, u32),
+    /// Everything up to it.
+    pub(crate) reading: Reading,
+}
+
+/// One spatial layer.
+#[derive(Debug, Default)]
+struct Spatial {
+    meter: Meter,
+    size: Option<(u32, u32)>,
+    /// Newest RTP timestamp.
+    newest: Option<u64>,
+}
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -28,10 +57,9 @@ pub(crate) struct Encoding {
     window: Window,
     parser: Parser,
     clock: CaptureClock,
-    meter: Meter,
-    size: Option<(u32, u32)>,
-    /// Newest RTP timestamp, and the number of the newest keyframe's first packet.
-    newest_frame: Option<u64>,
+    /// By spatial layer, at least one.
+    layers: SmallVec<[Spatial; 1]>,
+    /// The number of the newest keyframe's first packet.
     keyframe: Option<u64>,
 }
 
@@ -73,9 +101,7 @@ impl Encoding {
             window: Window::default(),
             parser: Parser::default(),
             clock: CaptureClock::new(codec.clock_rate()),
-            meter: Meter::default(),
-            size: None,
-            newest_frame: None,
+            layers: smallvec::smallvec![Spatial::default()],
             keyframe: None,
         }
     }
@@ -95,23 +121,77 @@ impl Encoding {
         self.keyframe
     }
 
-    /// Pixels across and down, once a keyframe told.
+    /// Pixels across and down of its largest layer, once a keyframe told.
     pub(crate) fn size(&self) -> Option<(u32, u32)> {
-        self.size
+        self.layers.iter().rev().find_map(|layer| layer.size)
     }
 
     /// What is known of it; `None` before its size is.
     pub(crate) fn state(&self) -> Option<EncodingState> {
-        let (width, height) = self.size?;
-        let reading = self.meter.read();
-        Some(EncodingState {
+        self.state_within(Layer::ALL)
+    }
+
+    /// What is known of what a receiver gets with that limit; `None` before its size is known.
+    pub(crate) fn state_within(&self, limit: Layer) -> Option<EncodingState> {
+        let rungs = self.rungs();
+        let rung = rungs.iter().rev().find(|rung| rung.layer.is_within(limit)).or(rungs.first())?;
+        Some(self.state_of(rung))
+    }
+
+    /// As signalling shows something that a receiver can be given.
+    pub(crate) fn state_of(&self, rung: &Rung) -> EncodingState {
+        EncodingState {
             rid: self.rid,
-            width,
-            height,
-            fps: reading.fps,
-            bitrate: reading.bitrate,
+            width: rung.size.0,
+            height: rung.size.1,
+            fps: rung.reading.fps,
+            bitrate: rung.reading.bitrate,
             active: self.liveness.is_live(),
-        })
+        }
+    }
+
+    /// The highest spatial layer that was seen; 0 where there are none.
+    pub(crate) fn highest_spatial(&self) -> u8 {
+        self.layers.len() as u8 - 1
+    }
+
+    /// What a receiver can be given of it, by spatial, then by temporal layer. Empty before a size is known.
+    pub(crate) fn rungs(&self) -> SmallVec<[Rung; 4]> {
+        let newest = self.layers.iter().filter_map(|layer| layer.newest).max();
+        let silence = SPATIAL_SILENCE.as_secs() * u64::from(self.codec.clock_rate());
+        let is_sent =
+            |layer: &Spatial| layer.newest.zip(newest).is_none_or(|(own, all)| all - own <= silence);
+        let offered = |(_, layer): &(usize, &Spatial)| layer.size.is_some() && is_sent(layer);
+        let top = self.layers.iter().enumerate().filter(offered).map(|(at, _)| at).max();
+        let mut rungs = SmallVec::new();
+        let mut below = [Bitrate::ZERO; TEMPORAL_LAYERS];
+        for (spatial, layer) in self.layers.iter().enumerate() {
+            let readings = layer.meter.read();
+            if is_sent(layer) {
+                below.iter_mut().zip(readings).for_each(|(sum, reading)| *sum += reading.bitrate);
+            }
+            let Some(size) = layer.size.filter(|_| is_sent(layer)) else { continue };
+            let highest =
+                (1..TEMPORAL_LAYERS).rev().find(|at| readings[*at] != readings[*at - 1]).unwrap_or(0);
+            for temporal in 0..=highest {
+                // Nothing can be given up to a layer that has no pictures of its own.
+                if temporal > 0 && readings[temporal].fps == readings[temporal - 1].fps && temporal < highest
+                {
+                    continue;
+                }
+                let unlimited = |is_top: bool, layer: usize| if is_top { u8::MAX } else { layer as u8 };
+                rungs.push(Rung {
+                    limit: Layer {
+                        spatial: unlimited(top == Some(spatial), spatial),
+                        temporal: unlimited(temporal == highest, temporal),
+                    },
+                    layer: Layer { spatial: spatial as u8, temporal: temporal as u8 },
+                    size,
+                    reading: Reading { bitrate: below[temporal], fps: readings[temporal].fps },
+                });
+            }
+        }
+        rungs
     }
 
     /// A packet arrived.
@@ -137,16 +217,12 @@ impl Encoding {
         }
         let parsed = self.parser.parse(codec, packet).map_err(|_| Discard::Malformed)?;
         let timestamp = self.clock.observe(now, packet.timestamp);
-        let new_frame = self.newest_frame.is_none_or(|newest| timestamp > newest);
-        if new_frame {
-            self.newest_frame = Some(timestamp);
-        }
-        self.meter.add(now, packet.wire_size, new_frame);
+        let new_frame =
+            self.layers.iter().filter_map(|layer| layer.newest).max().is_none_or(|n| timestamp > n);
+        let resized = self.take_sizes(&parsed.sizes);
+        self.measure(now, packet.wire_size, timestamp, parsed.standing.layer);
         let revived = self.liveness.heard(now, new_frame);
-        let size = parsed.info.size.map(|(width, height)| (u32::from(width), u32::from(height)));
-        let resized = size.is_some() && size != self.size;
-        self.size = size.or(self.size);
-        if parsed.info.keyframe_start && self.keyframe.is_none_or(|kept| seq > kept) {
+        if parsed.keyframe_start && self.keyframe.is_none_or(|kept| seq > kept) {
             self.keyframe = Some(seq);
         }
         let media = Media {
@@ -156,11 +232,13 @@ impl Encoding {
             capture: self.clock.instant(now, timestamp, wall),
             arrival: now,
             codec,
-            frame_start: parsed.info.frame_start,
-            keyframe_start: parsed.info.keyframe_start,
+            frame_start: parsed.frame_start,
+            keyframe_start: parsed.keyframe_start,
             marker: packet.marker,
             audio_level: packet.extensions.audio_level,
-            vp8: parsed.vp8,
+            standing: parsed.standing,
+            head: parsed.head,
+            dependency: parsed.dependency,
             body: parsed.body,
         };
         Ok(Received { media, restarted, revived, resized, new_frame })
@@ -179,8 +257,38 @@ impl Encoding {
         self.window.replace();
         self.parser = Parser::default();
         self.clock = CaptureClock::new(codec.clock_rate());
-        self.newest_frame = None;
+        self.layers.iter_mut().for_each(|layer| layer.newest = None);
         self.keyframe = None;
+    }
+
+    /// Takes note of sizes that a keyframe told. Returns whether any has changed.
+    fn take_sizes(&mut self, sizes: &[Option<(u16, u16)>; MAX_SPATIAL]) -> bool {
+        let mut changed = false;
+        for (at, (width, height)) in sizes.iter().enumerate().filter_map(|(at, size)| Some((at, (*size)?))) {
+            let size = Some((u32::from(width), u32::from(height)));
+            let layer = self.layer(at);
+            changed |= layer.size != size;
+            layer.size = size;
+        }
+        changed
+    }
+
+    fn measure(&mut self, now: Timestamp, bytes: usize, timestamp: u64, place: Layer) {
+        let layer = self.layer(usize::from(place.spatial));
+        let new_frame = layer.newest.is_none_or(|newest| timestamp > newest);
+        if new_frame {
+            layer.newest = Some(timestamp);
+        }
+        layer.meter.add(now, bytes, place.temporal, new_frame);
+    }
+
+    /// A spatial layer; those that are not told apart count as the highest that is.
+    fn layer(&mut self, spatial: usize) -> &mut Spatial {
+        let at = spatial.min(MAX_SPATIAL - 1);
+        if self.layers.len() <= at {
+            self.layers.resize_with(at + 1, Spatial::default);
+        }
+        &mut self.layers[at]
     }
 
     fn padding(&mut self, now: Timestamp, seq: u64, packet: &RtpPacket, wall: &WallClock) -> Media {
@@ -196,7 +304,9 @@ impl Encoding {
             keyframe_start: false,
             marker: false,
             audio_level: None,
-            vp8: None,
+            standing: Standing::default(),
+            head: None,
+            dependency: None,
             body: packet.payload.clone(),
         }
     }

@@ -31,8 +31,8 @@
 //! ```
 //!
 //! The way of a packet (`room::media`): publication by section, encoding by RID (`encoding`: numbers, clock,
-//! size, rate, life, the latest packets), then every slot that shows it. A slot judges it (`switch`),
-//! renumbers it (`rewrite`) and sends it through its participant's `egress`. What changes on the way
+//! size, rate, life, the latest packets), then every slot that shows it. A slot judges it (`switch`, then
+//! `thinning` for its layer), renumbers it (`rewrite`) and sends it through its participant's `egress`. What changes on the way
 //! (`room::settle`) goes through `assign` (which publication in which slot), `select` (which encoding),
 //! `keyframe` and `demand` (what publishers are asked for).
 
@@ -60,6 +60,7 @@ mod select;
 mod slot;
 mod speaker;
 mod switch;
+mod thinning;
 mod timers;
 mod window;
 

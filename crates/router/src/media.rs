@@ -1,11 +1,13 @@
 //! One packet of an encoding, as it is kept: looked at once, forwarded and repeated from here.
 //!
 //! Owns the split of a payload into the part that is rewritten per receiver and the part that all receivers
-//! share.
+//! share, and what a packet says of the layers of its frame, from whichever place its codec says it in.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
-use packet::codec::vp8::Descriptor;
-use packet::codec::{self, Codec, CodecError, FrameInfo};
+use packet::codec::{self, Codec, CodecError, MAX_SPATIAL, vp8, vp9};
+use packet::extension::dependency::{DependencyDescriptor, Indication, Structure};
 use packet::{AudioLevel, RtpPacket};
 use units::{Timestamp, Unwrapper};
 
@@ -26,25 +28,22 @@ pub(crate) struct Media {
     pub(crate) arrival: Timestamp,
     /// Which codec.
     pub(crate) codec: Codec,
-    /// The first packet of a frame.
+    /// The first packet of a picture.
     pub(crate) frame_start: bool,
-    /// The first packet of a frame that a decoder can start with.
+    /// The first packet of a picture that a decoder can start with.
     pub(crate) keyframe_start: bool,
-    /// The RTP marker.
+    /// The RTP marker: the last packet of a picture.
     pub(crate) marker: bool,
     /// Loudness of audio.
     pub(crate) audio_level: Option<AudioLevel>,
-    /// The VP8 descriptor that was in front of `body`, and the picture id, unwrapped.
-    pub(crate) vp8: Option<Vp8>,
+    /// Where its frame stands among the layers of its encoding.
+    pub(crate) standing: Standing,
+    /// The payload descriptor that was in front of `body`.
+    pub(crate) head: Option<Head>,
+    /// The dependency descriptor, where it could be read.
+    pub(crate) dependency: Option<Arc<Dependency>>,
     /// What all receivers share. Empty for a packet that was only padding.
     pub(crate) body: Bytes,
-}
-
-/// The part of a VP8 payload that is rewritten.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Vp8 {
-    pub(crate) descriptor: Descriptor,
-    pub(crate) picture: u64,
 }
 
 impl Media {
@@ -54,11 +53,103 @@ impl Media {
     }
 }
 
+/// A spatial and a temporal layer: as a place, that of one frame; as a limit, everything up to both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Layer {
+    pub(crate) spatial: u8,
+    pub(crate) temporal: u8,
+}
+
+impl Layer {
+    /// The limit that nothing exceeds.
+    pub(crate) const ALL: Self = Self { spatial: u8::MAX, temporal: u8::MAX };
+
+    /// Whether a frame of this layer is within a limit.
+    pub(crate) fn is_within(self, limit: Self) -> bool {
+        self.spatial <= limit.spatial && self.temporal <= limit.temporal
+    }
+}
+
+/// Where a frame stands among the layers of its encoding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) layer: Layer,
+    /// Which temporal layers can be taken up with it.
+    pub(crate) raise: Option<Raise>,
+    /// Whoever gets the spatial layers below can take this one up with it: it refers to no earlier picture.
+    pub(crate) spatial_sync: bool,
+    /// This packet is the last of its spatial layer in its picture.
+    pub(crate) layer_end: bool,
+}
+
+/// Whoever gets temporal layers up to `from` can take up those up to `to`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Raise {
+    pub(crate) from: u8,
+    pub(crate) to: u8,
+}
+
+impl Raise {
+    const ALL: Self = Self { from: 0, to: u8::MAX };
+}
+
+/// The part of a payload that is rewritten.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head {
+    pub(crate) descriptor: Descriptor,
+    /// The picture id, unwrapped.
+    pub(crate) picture: u64,
+}
+
+/// A payload descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Descriptor {
+    Vp8(vp8::Descriptor),
+    Vp9(vp9::Descriptor),
+}
+
+impl Descriptor {
+    pub(crate) fn picture_id(&self) -> Option<u16> {
+        match self {
+            Self::Vp8(descriptor) => descriptor.picture_id,
+            Self::Vp9(descriptor) => descriptor.picture_id,
+        }
+    }
+
+    pub(crate) fn tl0_picture_index(&self) -> Option<u8> {
+        match self {
+            Self::Vp8(descriptor) => descriptor.tl0_picture_index,
+            Self::Vp9(descriptor) => descriptor.tl0_picture_index,
+        }
+    }
+
+    pub(crate) fn key_index(&self) -> Option<u8> {
+        match self {
+            Self::Vp8(descriptor) => descriptor.key_index,
+            Self::Vp9(_) => None,
+        }
+    }
+}
+
+/// A dependency descriptor and the structure by which it was read.
+#[derive(Debug)]
+pub(crate) struct Dependency {
+    pub(crate) bytes: Bytes,
+    pub(crate) descriptor: DependencyDescriptor,
+    pub(crate) structure: Arc<Structure>,
+    /// The decode targets that the publisher sends.
+    pub(crate) active: u32,
+}
+
 /// What one look at a payload gave.
 #[derive(Debug)]
 pub(crate) struct Parsed {
-    pub(crate) info: FrameInfo,
-    pub(crate) vp8: Option<Vp8>,
+    pub(crate) frame_start: bool,
+    pub(crate) keyframe_start: bool,
+    pub(crate) standing: Standing,
+    pub(crate) sizes: [Option<(u16, u16)>; MAX_SPATIAL],
+    pub(crate) head: Option<Head>,
+    pub(crate) dependency: Option<Arc<Dependency>>,
     pub(crate) body: Bytes,
 }
 
@@ -67,26 +158,126 @@ pub(crate) struct Parsed {
 pub(crate) struct Parser {
     long: Unwrapper<15>,
     short: Unwrapper<7>,
+    structure: Option<(Arc<Structure>, u32)>,
 }
 
 impl Parser {
     /// Splits and describes a payload that is not empty.
     pub(crate) fn parse(&mut self, codec: Codec, packet: &RtpPacket) -> Result<Parsed, CodecError> {
         let info = codec::peek(codec, &packet.payload, packet.marker)?;
-        if codec != Codec::Vp8 {
-            return Ok(Parsed { info, vp8: None, body: packet.payload.clone() });
+        let mut parsed = Parsed {
+            frame_start: info.frame_start,
+            keyframe_start: info.keyframe_start,
+            standing: Standing { layer_end: packet.marker, ..Standing::default() },
+            sizes: info.sizes,
+            head: None,
+            dependency: None,
+            body: packet.payload.clone(),
+        };
+        match codec {
+            Codec::Vp8 => {
+                let (descriptor, length) = vp8::Descriptor::parse(&packet.payload)?;
+                parsed.standing = Standing { layer_end: packet.marker, ..vp8_standing(&descriptor) };
+                self.take_head(&mut parsed, packet, Descriptor::Vp8(descriptor), length, 2);
+            }
+            Codec::Vp9 => {
+                let (descriptor, length) = vp9::Descriptor::parse(&packet.payload)?;
+                parsed.standing = vp9_standing(&descriptor);
+                self.take_head(&mut parsed, packet, Descriptor::Vp9(descriptor), length, 1);
+            }
+            Codec::H264 | Codec::Av1 | Codec::Opus => {}
         }
-        let (descriptor, length) = Descriptor::parse(&packet.payload)?;
-        let picture = descriptor.picture_id.map_or(0, |id| match has_long_picture_id(&packet.payload) {
+        if let Some(dependency) = self.dependency(packet) {
+            let descriptor = &dependency.descriptor;
+            parsed.standing = described_standing(&dependency);
+            parsed.frame_start = descriptor.start && descriptor.spatial == 0;
+            if codec == Codec::Av1 {
+                let is_first = parsed.frame_start && descriptor.furthest == 0;
+                parsed.keyframe_start = is_first && descriptor.structure.is_some();
+            }
+            if let Some(structure) = &descriptor.structure {
+                for (size, said) in parsed.sizes.iter_mut().zip(structure.sizes()) {
+                    *size = Some(*said);
+                }
+            }
+            parsed.dependency = Some(Arc::new(dependency));
+        }
+        if parsed.keyframe_start {
+            parsed.standing.raise = Some(Raise::ALL);
+        }
+        Ok(parsed)
+    }
+
+    /// `flag_at` is where the byte with the M bit is, which tells how long a picture id is (RFC 7741 §4.2, RFC 9628
+    /// §4.2).
+    fn take_head(
+        &mut self,
+        parsed: &mut Parsed,
+        packet: &RtpPacket,
+        descriptor: Descriptor,
+        length: usize,
+        flag_at: usize,
+    ) {
+        let is_long = packet.payload.get(flag_at).is_some_and(|byte| byte & 0x80 != 0);
+        let picture = descriptor.picture_id().map_or(0, |id| match is_long {
             true => self.long.unwrap(u64::from(id)),
             false => self.short.unwrap(u64::from(id)),
         });
-        let vp8 = Some(Vp8 { descriptor, picture });
-        Ok(Parsed { info, vp8, body: packet.payload.slice(length..) })
+        parsed.head = Some(Head { descriptor, picture });
+        parsed.body = packet.payload.slice(length..);
+    }
+
+    /// The dependency descriptor of a packet. One that cannot be read is not there: it could not be rewritten.
+    fn dependency(&mut self, packet: &RtpPacket) -> Option<Dependency> {
+        let bytes = packet.extensions.dependency_descriptor.clone()?;
+        let known = self.structure.as_ref().map(|(structure, _)| &**structure);
+        let descriptor = DependencyDescriptor::parse(&bytes, known).ok()?;
+        if let Some(structure) = &descriptor.structure {
+            self.structure = Some((Arc::new(structure.clone()), structure.all_targets()));
+        }
+        let (structure, active) = self.structure.as_mut()?;
+        *active = descriptor.active.unwrap_or(*active);
+        Some(Dependency { bytes, structure: structure.clone(), active: *active, descriptor })
     }
 }
 
-/// RFC 7741 §4.2: the M bit, in the third byte of a descriptor that has a picture id.
-fn has_long_picture_id(payload: &[u8]) -> bool {
-    payload.get(2).is_some_and(|byte| byte & 0x80 != 0)
+/// RFC 7741 §4.2: with Y a frame refers to the base layer alone. A frame that nobody refers to is a layer of its own,
+/// whether or not there are any.
+fn vp8_standing(descriptor: &vp8::Descriptor) -> Standing {
+    let (temporal, sync) = match descriptor.temporal {
+        Some(temporal) => (temporal.layer, temporal.sync),
+        None => (u8::from(descriptor.non_reference), true),
+    };
+    let raise = (sync && temporal > 0).then(|| Raise { from: temporal - 1, to: temporal });
+    Standing { layer: Layer { spatial: 0, temporal }, raise, ..Standing::default() }
+}
+
+/// RFC 9628 §4.2: from a switching up point on, everything above can be taken up.
+fn vp9_standing(descriptor: &vp9::Descriptor) -> Standing {
+    let layers = descriptor.layers.unwrap_or_default();
+    Standing {
+        layer: Layer { spatial: layers.spatial, temporal: layers.temporal },
+        raise: layers.switching_up.then_some(Raise { from: layers.temporal, to: u8::MAX }),
+        spatial_sync: !descriptor.inter_predicted,
+        layer_end: descriptor.end,
+    }
+}
+
+/// AV1 RTP payload format, §A.4: a switch indication says that all of its decode target that follows can be decoded.
+fn described_standing(dependency: &Dependency) -> Standing {
+    let descriptor = &dependency.descriptor;
+    let layer = Layer { spatial: descriptor.spatial, temporal: descriptor.temporal };
+    let own = dependency.structure.layers().position(|target| target == (layer.spatial, layer.temporal));
+    let switches_to_own = own.is_some_and(|own| descriptor.indications.of(own) == Indication::Switch);
+    let raise = descriptor.switching_point(&dependency.structure).map(|to| Raise {
+        from: if switches_to_own { layer.temporal.saturating_sub(1) } else { layer.temporal },
+        to,
+    });
+    Standing {
+        layer,
+        raise,
+        // Whatever lies no further back than there are layers below is of the same picture.
+        spatial_sync: descriptor.furthest <= u16::from(layer.spatial),
+        layer_end: descriptor.end,
+    }
 }

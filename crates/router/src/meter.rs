@@ -1,4 +1,4 @@
-//! Bit rate and frame rate of one encoding, over the last second in which it was sent.
+//! Bit rate and frame rate of one encoding, per temporal layer, over the last second in which it was sent.
 //!
 //! Owns the window. It ends at the newest packet, not at the present: what a silent encoding would cost if it
 //! came back is what it cost last, and silence must not make it look cheap.
@@ -13,10 +13,13 @@ const BUCKETS: u64 = 11;
 /// A rate over less than this says nothing: a single frame may be a tenth of a second's data.
 const SHORTEST: u64 = 3;
 
+/// Temporal layers that are told apart; what lies above counts to the highest. VP8 has four at most (RFC 7741 §4.2).
+pub(crate) const TEMPORAL_LAYERS: usize = 4;
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Bucket {
-    bytes: u64,
-    frames: u32,
+    bytes: [u32; TEMPORAL_LAYERS],
+    frames: [u16; TEMPORAL_LAYERS],
 }
 
 /// See the module's documentation.
@@ -25,7 +28,7 @@ pub(crate) struct Meter {
     buckets: [Bucket; BUCKETS as usize],
     /// Number of the first bucket since the stream began or came back, and of the newest.
     span: Option<(u64, u64)>,
-    held: Reading,
+    held: [Reading; TEMPORAL_LAYERS],
 }
 
 /// What was measured.
@@ -36,9 +39,12 @@ pub(crate) struct Reading {
     pub(crate) fps: u32,
 }
 
+/// What was measured up to each temporal layer. Those that were not sent read as the one below.
+pub(crate) type Readings = [Reading; TEMPORAL_LAYERS];
+
 impl Meter {
-    /// A packet of this size arrived; `frame` for the first one of a frame.
-    pub(crate) fn add(&mut self, now: Timestamp, bytes: usize, frame: bool) {
+    /// A packet of this size and temporal layer arrived; `frame` for the first one of a frame.
+    pub(crate) fn add(&mut self, now: Timestamp, bytes: usize, temporal: u8, frame: bool) {
         let at = now.as_micros() / BUCKET.as_micros() as u64;
         let (start, newest) = match self.span {
             Some((start, newest)) if at < newest + BUCKETS => (start, newest),
@@ -53,27 +59,35 @@ impl Meter {
         }
         self.span = Some((start, at.max(newest)));
         let bucket = &mut self.buckets[(at.max(newest) % BUCKETS) as usize];
-        bucket.bytes += bytes as u64;
-        bucket.frames += u32::from(frame);
+        let layer = usize::from(temporal).min(TEMPORAL_LAYERS - 1);
+        bucket.bytes[layer] = bucket.bytes[layer].saturating_add(bytes as u32);
+        bucket.frames[layer] = bucket.frames[layer].saturating_add(u16::from(frame));
     }
 
-    /// The rate, the newest and unfinished tenth of a second left out. An encoding that just came back still
-    /// reads as it did before it went.
-    pub(crate) fn read(&self) -> Reading {
+    /// The rate of all temporal layers; see [`Meter::read`].
+    pub(crate) fn total(&self) -> Reading {
+        self.read()[TEMPORAL_LAYERS - 1]
+    }
+
+    /// The rates up to each temporal layer, the newest and unfinished tenth of a second left out. An encoding that just
+    /// came back still reads as it did before it went.
+    pub(crate) fn read(&self) -> Readings {
         let Some((start, newest)) = self.span else { return self.held };
         let whole = (newest - start).min(BUCKETS - 1);
         if whole < SHORTEST {
             return self.held;
         }
-        let (mut bytes, mut frames) = (0, 0);
-        for bucket in (newest - whole..newest).map(|at| self.buckets[(at % BUCKETS) as usize]) {
-            bytes += bucket.bytes;
-            frames += u64::from(bucket.frames);
-        }
         let time = BUCKET * whole as u32;
-        // Rounded to the nearest.
-        let fps = (frames * 2_000 + time.as_millis() as u64) / (2 * time.as_millis() as u64);
-        Reading { bitrate: DataSize::from_bytes(bytes) / time, fps: fps as u32 }
+        let (mut bytes, mut frames) = (0, 0);
+        std::array::from_fn(|layer| {
+            for bucket in (newest - whole..newest).map(|at| &self.buckets[(at % BUCKETS) as usize]) {
+                bytes += u64::from(bucket.bytes[layer]);
+                frames += u64::from(bucket.frames[layer]);
+            }
+            // Rounded to the nearest.
+            let fps = (frames * 2_000 + time.as_millis() as u64) / (2 * time.as_millis() as u64);
+            Reading { bitrate: DataSize::from_bytes(bytes) / time, fps: fps as u32 }
+        })
     }
 }
 
@@ -81,26 +95,33 @@ impl Meter {
 mod tests {
     use super::*;
 
-    /// `fps` frames of `bytes` each per second, over that time.
+    /// `fps` frames of `bytes` each per second over that time, in three temporal layers.
     fn feed(meter: &mut Meter, from_ms: u64, ms: u64, fps: u64, bytes: usize) {
         for frame in 0..ms * fps / 1_000 {
-            meter.add(Timestamp::from_micros(from_ms * 1_000 + frame * 1_000_000 / fps), bytes, true);
+            let temporal = [0, 2, 1, 2][frame as usize % 4];
+            let now = Timestamp::from_micros(from_ms * 1_000 + frame * 1_000_000 / fps);
+            meter.add(now, bytes, temporal, true);
         }
     }
 
     #[test]
     fn measures_the_last_second_that_was_sent() {
         let mut meter = Meter::default();
-        assert_eq!(meter.read(), Reading::default(), "nothing");
+        assert_eq!(meter.read(), Readings::default(), "nothing");
         feed(&mut meter, 0, 200, 30, 1_000);
-        assert_eq!(meter.read(), Reading::default(), "too short to say");
+        assert_eq!(meter.read(), Readings::default(), "too short to say");
         feed(&mut meter, 200, 2_800, 30, 1_000);
         let steady = meter.read();
-        assert_eq!(steady.fps, 30);
-        assert!((230..250).contains(&steady.bitrate.as_kbps()), "{}", steady.bitrate);
-        meter.add(Timestamp::from_secs(60), 10, true);
+        for (layer, fps, kbps) in
+            [(0, 7..=8, 55..65), (1, 15..=15, 115..125), (2, 30..=30, 230..250), (3, 30..=30, 230..250)]
+        {
+            let reading = steady[layer];
+            assert!(fps.contains(&reading.fps), "up to layer {layer}: {} fps", reading.fps);
+            assert!(kbps.contains(&reading.bitrate.as_kbps()), "up to layer {layer}: {}", reading.bitrate);
+        }
+        meter.add(Timestamp::from_secs(60), 10, 0, true);
         assert_eq!(meter.read(), steady, "held over silence and over the first moment after it");
         feed(&mut meter, 60_100, 1_000, 15, 100);
-        assert_eq!(meter.read().fps, 15);
+        assert_eq!(meter.read()[3].fps, 15);
     }
 }

@@ -7,16 +7,18 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use packet::codec::MAX_SPATIAL;
 use packet::{Codec, MediaKind};
 use selector::{Budget, Decision, Input, OperatingPoint, Role, Subscription, Viewport};
 use units::{Bitrate, Timestamp};
 
+use crate::media::Layer;
 use crate::participant::Participant;
 use crate::publication::Publication;
 use crate::rewrite::Origin;
 use crate::slot::Slot;
 use crate::speaker::Speakers;
-use crate::{PublicationId, Source};
+use crate::{EncodingState, PublicationId, Source};
 
 /// Text on a shared screen cannot be read below this.
 const SCREEN_FLOOR: u32 = 360;
@@ -30,9 +32,21 @@ const ASSUMED_BITS_PER_PIXEL: f64 = 2.6;
 pub(crate) struct Selection {
     /// Positions of the video slots that show something, in the order of the choices.
     pub(crate) slots: Vec<usize>,
-    /// The points that each of them was offered.
-    pub(crate) points: Vec<Vec<OperatingPoint>>,
+    /// What the points that each of them was offered stand for.
+    pub(crate) offers: Vec<Vec<Offer>>,
     pub(crate) decision: Decision,
+}
+
+/// What an operating point stands for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Offer {
+    pub(crate) encoding: u8,
+    /// The limit by which it is given.
+    pub(crate) limit: Layer,
+    /// The highest layer that it has.
+    pub(crate) layer: Layer,
+    /// As signalling shows it.
+    pub(crate) state: EncodingState,
 }
 
 /// Decides for one participant.
@@ -54,29 +68,30 @@ pub(crate) fn select(
     let rank = |publication: &Publication| speakers.recency(publication.participant).unwrap_or(usize::MAX);
     shown.sort_by_key(|(at, _, publication)| (rank(publication), *at));
 
-    let points: Vec<Vec<OperatingPoint>> =
-        shown.iter().map(|(_, slot, publication)| points(now, slot, publication)).collect();
+    let (points, offers): (Vec<Vec<OperatingPoint>>, Vec<Vec<Offer>>) =
+        shown.iter().map(|(_, slot, publication)| points(now, slot, publication)).unzip();
     let subscriptions = shown
         .iter()
-        .zip(&points)
-        .map(|((_, slot, publication), points)| {
-            subscription(slot, publication, points, rank(publication) == 0)
+        .zip(points.iter().zip(&offers))
+        .map(|((_, slot, publication), (points, offers))| {
+            subscription(slot, publication, points, offers, rank(publication) == 0)
         })
         .collect();
     let input = Input { now, device: receiver.device, budget, subscriptions };
     let decision = selector::allocate(&input);
-    Selection { slots: shown.iter().map(|(at, ..)| *at).collect(), points, decision }
+    Selection { slots: shown.iter().map(|(at, ..)| *at).collect(), offers, decision }
 }
 
 fn subscription<'a>(
     slot: &Slot,
     publication: &Publication,
     points: &'a [OperatingPoint],
+    offers: &[Offer],
     speaks: bool,
 ) -> Subscription<'a> {
-    let position = |origin: Option<Origin>| {
+    let position = |origin: Option<Origin>, limit: Layer| {
         let origin = origin.filter(|origin| origin.publication == publication.id)?;
-        points.iter().position(|point| point.encoding == origin.encoding)
+        place(offers, origin.encoding, limit)
     };
     let screen = publication.source == Source::Screen;
     Subscription {
@@ -84,8 +99,8 @@ fn subscription<'a>(
         max_fps: slot.view.max_fps,
         max_height: slot.view.max_height,
         floor_height: if screen { SCREEN_FLOOR } else { 0 },
-        target: position(slot.switch.target()),
-        current: position(slot.switch.current()),
+        target: position(slot.switch.target(), slot.wish()),
+        current: position(slot.switch.current(), slot.limit()),
         stability: slot.stability,
         ..Subscription::new(role(slot.view.priority, screen, speaks), Cow::Borrowed(points))
     }
@@ -106,38 +121,59 @@ fn role(priority: u8, screen: bool, speaks: bool) -> Role {
     }
 }
 
+/// The highest offer of an encoding within a limit; its lowest where none is.
+fn place(offers: &[Offer], encoding: u8, limit: Layer) -> Option<usize> {
+    let own = || offers.iter().enumerate().filter(|(_, offer)| offer.encoding == encoding);
+    let within = own().filter(|(_, offer)| offer.layer.is_within(limit)).max_by_key(|(_, offer)| offer.layer);
+    within.or_else(|| own().min_by_key(|(_, offer)| offer.layer)).map(|(at, _)| at)
+}
+
 /// What a publication offers to a slot. An encoding whose size is not known yet cannot be offered: its first
 /// keyframe will tell.
-fn points(now: Timestamp, slot: &Slot, publication: &Publication) -> Vec<OperatingPoint> {
+fn points(now: Timestamp, slot: &Slot, publication: &Publication) -> (Vec<OperatingPoint>, Vec<Offer>) {
     let Some(codec) = codec(publication.codec).filter(|_| slot.accepts(publication.codec)) else {
-        return Vec::new();
+        return (Vec::new(), Vec::new());
     };
-    let point = |(at, encoding): (usize, &crate::encoding::Encoding)| {
-        let state = encoding.state()?;
-        let measured = state.fps > 0;
-        let pixels = u64::from(state.width) * u64::from(state.height);
-        Some(OperatingPoint {
-            encoding: at as u8,
-            temporal: 0,
-            width: state.width,
-            height: state.height,
-            fps: if measured { state.fps } else { ASSUMED_FPS },
-            cost: if measured {
-                state.bitrate
-            } else {
-                Bitrate::from_f64(pixels as f64 * ASSUMED_BITS_PER_PIXEL)
-            },
-            codec,
-            alive: publication.is_available(at, now),
-        })
-    };
-    publication.encodings.iter().enumerate().filter_map(point).collect()
+    let (mut points, mut offers) = (Vec::new(), Vec::new());
+    for (at, encoding) in publication.encodings.iter().enumerate() {
+        let alive = publication.is_available(at, now);
+        for rung in encoding.rungs() {
+            let state = encoding.state_of(&rung);
+            let measured = state.fps > 0;
+            let pixels = u64::from(state.width) * u64::from(state.height);
+            points.push(OperatingPoint {
+                // To the selector a spatial layer is an encoding: only temporal layers can be taken up and left at
+                // any time.
+                encoding: at as u8 * MAX_SPATIAL as u8 + rung.layer.spatial,
+                temporal: rung.layer.temporal,
+                width: state.width,
+                height: state.height,
+                fps: if measured { state.fps } else { ASSUMED_FPS },
+                cost: if measured {
+                    state.bitrate
+                } else {
+                    Bitrate::from_f64(pixels as f64 * ASSUMED_BITS_PER_PIXEL)
+                },
+                codec,
+                alive,
+            });
+            offers.push(Offer { encoding: at as u8, limit: rung.limit, layer: rung.layer, state });
+        }
+    }
+    (points, offers)
+}
+
+/// Whether a device that decodes these codecs has use for that one. Every device plays sound.
+pub(crate) fn decodes(codecs: selector::CodecSet, codec: Codec) -> bool {
+    self::codec(codec).is_none_or(|codec| codecs.contains(codec))
 }
 
 fn codec(codec: Codec) -> Option<selector::Codec> {
     match codec {
         Codec::Vp8 => Some(selector::Codec::Vp8),
+        Codec::Vp9 => Some(selector::Codec::Vp9),
         Codec::H264 => Some(selector::Codec::H264),
+        Codec::Av1 => Some(selector::Codec::Av1),
         Codec::Opus => None,
     }
 }

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use packet::extension::dependency::Edit;
 use packet::rtx::osn;
 use packet::{MediaKind, Mid, OutgoingHeader, RtcpItem};
 use rand::Rng;
@@ -14,12 +15,13 @@ use units::Timestamp;
 
 use crate::egress::Egress;
 use crate::input::{SlotCodec, SlotSection, SlotView, Want};
-use crate::media::Media;
+use crate::media::{Descriptor, Layer, Media};
 use crate::output::Output;
 use crate::retransmit::Retransmitter;
 use crate::rewrite::time::Landing;
 use crate::rewrite::{Origin, Rewriter, Rewritten, Sent};
 use crate::switch::{Switch, Verdict};
+use crate::thinning::{Fate, Thinning};
 use crate::{NextStep, OutgoingPacket, PacketKind, Prefix, PublicationId};
 
 /// Packets that name their section. Receivers know the SSRC from the answer; the name is for those that did
@@ -55,6 +57,9 @@ pub(crate) struct Slot {
     rtx_ssrc: Option<u32>,
     active: bool,
     codecs: Vec<SlotCodec>,
+    /// Which layers of the target are wanted.
+    wish: Layer,
+    thinning: Thinning,
     rewriter: Rewriter,
     retransmitter: Retransmitter,
     /// RFC 3550 §6.4.1: both wrap.
@@ -86,6 +91,8 @@ impl Slot {
             rtx_ssrc: section.rtx_ssrc,
             active: section.active,
             codecs: section.codecs.clone(),
+            wish: Layer::ALL,
+            thinning: Thinning::default(),
             rewriter: Rewriter::new(clock_rate, numbers as u16, timestamp, (numbers >> 16) as u16),
             retransmitter: Retransmitter::new((numbers >> 32) as u16 & 0x7fff),
             packets: 0,
@@ -116,6 +123,30 @@ impl Slot {
     /// Whether packets of that codec can be sent in it.
     pub(crate) fn accepts(&self, codec: packet::Codec) -> bool {
         self.codec(codec).is_some()
+    }
+
+    /// Sets the target and which of its layers are wanted. While a smaller picture is waited for, `relieve` leaves only
+    /// the base temporal layer of what is on the wire. Returns whether anything changed.
+    pub(crate) fn aim(&mut self, target: Option<(Origin, Layer)>, relieve: bool) -> bool {
+        let changed = self.switch.set_target(target.map(|(origin, _)| origin));
+        let wish = target.map_or(Layer::ALL, |(_, layer)| layer);
+        let thinned = std::mem::replace(&mut self.wish, wish) != wish;
+        if self.switch.waits_for().is_none() {
+            self.thinning.set_target(wish);
+        } else if relieve {
+            self.thinning.set_target(Layer { temporal: 0, ..self.thinning.current() });
+        }
+        changed || thinned
+    }
+
+    /// Which layers of the target are wanted.
+    pub(crate) fn wish(&self) -> Layer {
+        self.wish
+    }
+
+    /// Which layers of what is on the wire are sent.
+    pub(crate) fn limit(&self) -> Layer {
+        self.thinning.current()
     }
 
     /// The path to the receiver was interrupted or is new: a picture has to start anew, and the section is
@@ -151,17 +182,60 @@ impl Slot {
         // Sound has no keyframes and cannot wait.
         let landing = || if is_audio { Landing::Good } else { self.rewriter.landing(media.capture) };
         let verdict = self.switch.judge(now, origin, start, landing);
-        let rewritten = match verdict {
-            Verdict::Drop => None,
-            Verdict::Switch => Some(self.rewriter.switch(origin, media)),
-            Verdict::Forward => self.rewriter.forward(media),
-        };
-        if let Some(rewritten) = rewritten {
-            // RFC 3551 §4.1: the marker of sound says that a stretch of it begins.
-            let marker = media.marker || (is_audio && verdict == Verdict::Switch);
-            self.send(now, codec, media, marker, rewritten, egress, out);
+        match verdict {
+            Verdict::Drop => {}
+            Verdict::Switch => {
+                self.thinning.start(origin, media, self.wish);
+                let rewritten = self.rewriter.switch(origin, media);
+                // RFC 3551 §4.1: the marker of sound says that a stretch of it begins.
+                let marker = is_audio || self.ends_picture(origin, media);
+                self.send(now, codec, origin, media, marker, rewritten, egress, out);
+            }
+            Verdict::Forward => self.forward(now, codec, origin, media, egress, out),
         }
         verdict
+    }
+
+    /// Sends a packet of what is on the wire, unless its layer is not wanted.
+    fn forward(
+        &mut self,
+        now: Timestamp,
+        codec: SlotCodec,
+        origin: Origin,
+        media: &Media,
+        egress: &mut Egress,
+        out: &mut Vec<Output>,
+    ) {
+        let late = self.rewriter.is_late(media.seq);
+        let fate = match media.is_padding() {
+            true => Fate::Send,
+            false => self.thinning.judge(origin, media, late),
+        };
+        match fate {
+            Fate::Send => {
+                if let Some(rewritten) = self.rewriter.forward(media) {
+                    let marker = self.ends_picture(origin, media);
+                    self.send(now, codec, origin, media, marker, rewritten, egress, out);
+                }
+            }
+            Fate::Drop { first } => self.rewriter.leave_out(media, first),
+            Fate::Fill => {
+                let body = bytes::Bytes::new();
+                let empty = Media { marker: false, head: None, dependency: None, body, ..media.clone() };
+                if let Some(rewritten) = self.rewriter.forward(&empty) {
+                    self.send(now, codec, origin, &empty, false, rewritten, egress, out);
+                }
+            }
+        }
+    }
+
+    /// Whether a packet that is sent is the last of its picture for the receiver.
+    fn ends_picture(&mut self, origin: Origin, media: &Media) -> bool {
+        let ends = self.thinning.ends_picture(origin, media);
+        if ends && !media.marker && self.rewriter.is_newest(media.seq) {
+            self.rewriter.ends_picture();
+        }
+        ends
     }
 
     /// Repeats the packet with that number on the wire, if it was sent, is still kept and was not just
@@ -176,7 +250,8 @@ impl Slot {
     ) {
         let found = self.rewriter.find(wire);
         let kept = found.and_then(|(sequence, sent)| {
-            let media = keep(sent.origin, sent.incoming).filter(|media| !media.is_padding())?;
+            let media = keep(sent.origin, sent.incoming)
+                .filter(|media| !media.is_padding() && self.thinning.was_sent(sent.origin, media))?;
             Some((sequence, sent, media))
         });
         let Some((sequence, sent, media)) = kept else {
@@ -213,7 +288,7 @@ impl Slot {
             .rewriter
             .find(newest.wrapping_sub(back))
             .and_then(|(sequence, sent)| Some((sequence, sent, keep(sent.origin, sent.incoming)?)))
-            .filter(|(_, _, media)| !media.is_padding());
+            .filter(|(_, sent, media)| !media.is_padding() && self.thinning.was_sent(sent.origin, media));
         if let Some((sequence, sent, media)) = kept {
             return self.repetition(now, sequence, &sent, media, PacketKind::Padding);
         }
@@ -246,9 +321,11 @@ impl Slot {
         let payload_type = self.codec(media.codec)?.rtx_payload_type?;
         let rewritten = sent.rewrite(media);
         let number = self.retransmitter.repeat(now, sequence);
-        let mut header = OutgoingHeader::new(ssrc, payload_type, number, rewritten.timestamp, media.marker);
+        let marker = self.thinning.ends_picture(sent.origin, media);
+        let mut header = OutgoingHeader::new(ssrc, payload_type, number, rewritten.timestamp, marker);
         header.csrc = Some(media.publisher.0);
         header.mid = self.name();
+        header.dependency = self.dependency(sent.origin, media, &rewritten);
         let mut prefix = Prefix::from_slice(&osn(rewritten.sequence as u16));
         write_descriptor(&rewritten, &mut prefix);
         Some(OutgoingPacket { slot: self.mid, header, prefix, payload: media.body.clone(), padding: 0, kind })
@@ -268,6 +345,22 @@ impl Slot {
         })
     }
 
+    /// The dependency descriptor that the receiver gets. With every picture of the lowest layers it names the decode
+    /// targets that are sent, where there is a choice of them.
+    fn dependency(&self, origin: Origin, media: &Media, rewritten: &Rewritten) -> Option<Box<[u8]>> {
+        // The other codecs say in their payload what a receiver has to know.
+        let dependency = media.dependency.as_deref().filter(|_| media.codec == packet::Codec::Av1)?;
+        let numbers = rewritten.numbers?;
+        let descriptor = &dependency.descriptor;
+        let is_base = descriptor.start && media.standing.layer == Layer::default();
+        let limit = self.thinning.limit(origin, media.timestamp);
+        let within = dependency.structure.targets_within(limit.spatial, limit.temporal);
+        let active =
+            Some(dependency.active & within).filter(|_| is_base && dependency.structure.targets() > 1);
+        let edit = Edit { frame_number: numbers.frame, template_shift: numbers.template_shift, active };
+        Some(descriptor.rewrite(&dependency.bytes, &edit).as_slice().into())
+    }
+
     fn codec(&self, codec: packet::Codec) -> Option<SlotCodec> {
         self.codecs.iter().copied().find(|candidate| candidate.codec == codec)
     }
@@ -284,6 +377,7 @@ impl Slot {
         &mut self,
         now: Timestamp,
         codec: SlotCodec,
+        origin: Origin,
         media: &Media,
         marker: bool,
         rewritten: Rewritten,
@@ -294,6 +388,7 @@ impl Slot {
             csrc: Some(media.publisher.0),
             mid: self.name(),
             audio_level: media.audio_level,
+            dependency: self.dependency(origin, media, &rewritten),
             ..OutgoingHeader::new(
                 self.ssrc,
                 codec.payload_type,
@@ -319,11 +414,13 @@ impl Slot {
     }
 }
 
-/// Appends the VP8 descriptor that the receiver gets, if the codec has one.
+/// Appends the payload descriptor that the receiver gets, if the codec has one.
 fn write_descriptor(rewritten: &Rewritten, prefix: &mut Prefix) {
-    if let Some(descriptor) = rewritten.descriptor {
-        let mut bytes = [0; packet::codec::vp8::MAX_DESCRIPTOR];
-        let length = descriptor.write(&mut &mut bytes[..]);
-        prefix.extend_from_slice(&bytes[..length]);
-    }
+    let mut bytes = [0; packet::codec::vp8::MAX_DESCRIPTOR];
+    let length = match rewritten.descriptor {
+        Some(Descriptor::Vp8(descriptor)) => descriptor.write(&mut &mut bytes[..]),
+        Some(Descriptor::Vp9(descriptor)) => descriptor.write(&mut &mut bytes[..]),
+        None => return,
+    };
+    prefix.extend_from_slice(&bytes[..length]);
 }

@@ -193,7 +193,7 @@ impl StreamCheck {
         self.stats.frames += 1;
         if frame.info.keyframe_start {
             self.stats.keyframes += 1;
-            self.stats.size = frame.info.size.or(self.stats.size);
+            self.stats.size = frame.info.size().or(self.stats.size);
         }
         if let Some(stamp) = stamp {
             let identity = |stamp: Stamp| (stamp.source, stamp.encoding);

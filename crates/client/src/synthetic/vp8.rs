@@ -79,7 +79,7 @@ mod tests {
             for (at, payload) in payloads.iter().enumerate() {
                 let info = peek(Codec::Vp8, payload, at + 1 == payloads.len()).unwrap();
                 assert_eq!((info.frame_start, info.keyframe_start), (at == 0, at == 0));
-                assert_eq!(info.size, (at == 0).then_some((640, 360)));
+                assert_eq!(info.size(), (at == 0).then_some((640, 360)));
                 assert_eq!((info.picture_id, info.tl0_picture_index), (Some(5), Some(6)));
             }
         }

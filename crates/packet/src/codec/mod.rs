@@ -4,9 +4,11 @@
 //! Owns a bounded look at the first bytes of a payload. Never decodes a picture, and keeps no state: what a frame depends
 //! on over time is the business of `router`.
 
+pub mod av1;
 pub mod h264;
 pub mod opus;
 pub mod vp8;
+pub mod vp9;
 
 use std::fmt;
 
@@ -49,20 +51,24 @@ impl fmt::Display for MediaKind {
 pub enum Codec {
     /// RFC 7741.
     Vp8,
+    /// RFC 9628.
+    Vp9,
     /// RFC 6184.
     H264,
+    /// RTP payload format for AV1, version 1.0, of the Alliance for Open Media.
+    Av1,
     /// RFC 7587.
     Opus,
 }
 
 impl Codec {
     /// Every codec.
-    pub const ALL: &[Self] = &[Self::Vp8, Self::H264, Self::Opus];
+    pub const ALL: &[Self] = &[Self::Vp8, Self::Vp9, Self::H264, Self::Av1, Self::Opus];
 
     /// Ticks per second of its RTP timestamps.
     pub const fn clock_rate(self) -> u32 {
         match self {
-            Self::Vp8 | Self::H264 => 90_000,
+            Self::Vp8 | Self::Vp9 | Self::H264 | Self::Av1 => 90_000,
             // RFC 7587 §4.1: always 48 kHz, whatever is coded.
             Self::Opus => 48_000,
         }
@@ -71,7 +77,7 @@ impl Codec {
     /// Heard or seen.
     pub const fn kind(self) -> MediaKind {
         match self {
-            Self::Vp8 | Self::H264 => MediaKind::Video,
+            Self::Vp8 | Self::Vp9 | Self::H264 | Self::Av1 => MediaKind::Video,
             Self::Opus => MediaKind::Audio,
         }
     }
@@ -85,7 +91,9 @@ impl Codec {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Vp8 => "VP8",
+            Self::Vp9 => "VP9",
             Self::H264 => "H264",
+            Self::Av1 => "AV1",
             Self::Opus => "opus",
         }
     }
@@ -102,27 +110,43 @@ impl fmt::Display for Codec {
     }
 }
 
+/// Spatial layers of one stream that are told apart. What browsers send has three at most.
+pub const MAX_SPATIAL: usize = 4;
+
 /// What the first bytes of one payload tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FrameInfo {
-    /// This packet is the first of its frame, as far as the payload tells.
+    /// This packet is the first of its picture, as far as the payload tells.
     pub frame_start: bool,
     /// A decoder that has nothing can start with this packet. The only place to switch encodings at.
     pub keyframe_start: bool,
-    /// This packet is the last of its frame (the marker bit).
+    /// This packet is the last of its picture (the marker bit).
     pub frame_end: bool,
+    /// This packet is the last of its spatial layer in its picture.
+    pub layer_end: bool,
     /// No other frame needs this one: it can be dropped, as a whole, without harm.
     pub droppable: bool,
-    /// Number of the picture, 7 or 15 bits as the sender chose (VP8).
+    /// Number of the picture, 7 or 15 bits as the sender chose (VP8, VP9).
     pub picture_id: Option<u16>,
-    /// Wrapping count of base layer frames (VP8).
+    /// Wrapping count of base layer frames (VP8, VP9).
     pub tl0_picture_index: Option<u8>,
+    /// Spatial layer, 0 being the lowest.
+    pub spatial: u8,
+    /// A receiver of the spatial layers below can take this one up here.
+    pub spatial_sync: bool,
     /// Temporal layer, 0 being the base. `None` when the payload does not tell.
     pub temporal: Option<u8>,
-    /// A receiver of lower temporal layers can take this one up here.
+    /// VP8: a receiver of lower temporal layers can take this one up here. VP9: it can take up all above this one.
     pub temporal_sync: bool,
-    /// Width and height in pixels, where this packet starts a keyframe that says so.
-    pub size: Option<(u16, u16)>,
+    /// Width and height in pixels of each spatial layer, where this packet starts a keyframe that says so.
+    pub sizes: [Option<(u16, u16)>; MAX_SPATIAL],
+}
+
+impl FrameInfo {
+    /// Width and height in pixels of a stream without spatial layers, where this packet tells.
+    pub fn size(&self) -> Option<(u16, u16)> {
+        self.sizes[0]
+    }
 }
 
 /// Why a payload cannot be of its codec.
@@ -143,7 +167,9 @@ pub enum CodecError {
 pub fn peek(codec: Codec, payload: &[u8], marker: bool) -> Result<FrameInfo, CodecError> {
     let mut info = match codec {
         Codec::Vp8 => vp8::peek(payload)?,
+        Codec::Vp9 => vp9::peek(payload)?,
         Codec::H264 => h264::peek(payload)?,
+        Codec::Av1 => av1::peek(payload)?,
         Codec::Opus => return opus::peek(payload),
     };
     info.frame_end = marker;

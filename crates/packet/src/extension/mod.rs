@@ -4,9 +4,13 @@
 //! choice of what to offer and answer to `transport`, and the meaning of the values to their users.
 
 mod block;
+pub mod dependency;
+pub mod layers_allocation;
 mod values;
 
 pub(crate) use block::elements;
+pub use dependency::{DependencyDescriptor, DependencyError};
+pub use layers_allocation::LayersAllocation;
 pub use values::{AudioLevel, Extensions};
 
 use std::fmt;

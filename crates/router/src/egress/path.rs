@@ -54,7 +54,7 @@ impl Path {
     pub(crate) fn sent(&mut self, now: Timestamp, packet: SentPacket) {
         self.newest = Some(TwccSeq::new(packet.seq));
         if packet.kind == PacketKind::Audio {
-            self.audio.add(now, packet.size.as_bytes() as usize, false);
+            self.audio.add(now, packet.size.as_bytes() as usize, 0, false);
         }
         // The packets of a probe have a pace of their own.
         let charged = if packet.probe.is_some() { PacketKind::Padding } else { packet.kind };
@@ -132,7 +132,7 @@ impl Path {
     fn reserves(&self) -> Reserves {
         let loss = self.estimator.insight().loss * 1_000.0;
         Reserves {
-            audio: self.audio.read().bitrate * (100 + AUDIO_MARGIN_PERCENT) / 100,
+            audio: self.audio.total().bitrate * (100 + AUDIO_MARGIN_PERCENT) / 100,
             retransmission_permille: loss.clamp(0.0, MAX_REPAIR_PERMILLE) as u16,
         }
     }

@@ -1,6 +1,6 @@
 //! One slot's continuous stream out of many arriving ones.
 //!
-//! Owns the numbers of a slot: sequence ([`Rewriter`]), time ([`time`]) and VP8's counters ([`pictures`]).
+//! Owns the numbers of a slot: sequence ([`Rewriter`]), time ([`time`]) and the codecs' counters ([`pictures`]).
 //! All three follow their source by constant shifts; where a shift changes (a switch, a number that is closed
 //! up, a correction of time) a new *stretch* begins. The list of the latest stretches is all that is kept:
 //! late packets find their shifts in it, and a request for retransmission finds the way back from an outgoing
@@ -14,12 +14,11 @@ pub(crate) mod time;
 use std::collections::VecDeque;
 
 use packet::Codec;
-use packet::codec::vp8::Descriptor;
 use units::Timestamp;
 
 use crate::PublicationId;
-use crate::media::Media;
-use pictures::{PictureShift, Pictures};
+use crate::media::{Descriptor, Media};
+use pictures::{FrameNumbers, PictureShift, Pictures};
 use time::{Advance, Edge, Landing, Timeline};
 
 /// Stretches kept. A correction of time takes about ten; more than this many within the reach of a
@@ -70,6 +69,7 @@ pub(crate) struct Rewritten {
     pub(crate) sequence: u64,
     pub(crate) timestamp: u32,
     pub(crate) descriptor: Option<Descriptor>,
+    pub(crate) numbers: Option<FrameNumbers>,
 }
 
 /// Where an outgoing number came from.
@@ -141,7 +141,7 @@ impl Rewriter {
             end: None,
             sequence: sequence.wrapping_sub(media.seq),
             timestamp: timestamp.wrapping_sub(media.timestamp),
-            pictures: media.vp8.as_ref().map(|vp8| self.pictures.switch(vp8)).unwrap_or_default(),
+            pictures: self.pictures.switch(media),
         };
         self.push(stretch);
         self.note_newest(&stretch, media);
@@ -156,7 +156,7 @@ impl Rewriter {
             return self.stretch_of(current.segment, media.seq).map(|stretch| stretch.rewrite(media));
         }
         if media.is_padding() {
-            self.close_up(media.seq);
+            self.close_up(media.seq, current.pictures);
             return None;
         }
         let mut stretch = current;
@@ -188,6 +188,32 @@ impl Rewriter {
         Some(stretch.rewrite(media))
     }
 
+    /// Whether packets with higher numbers went before one with this number.
+    pub(crate) fn is_late(&self, seq: u64) -> bool {
+        self.newest.is_some_and(|newest| seq <= newest.incoming)
+    }
+
+    /// Whether that number is the newest that went out.
+    pub(crate) fn is_newest(&self, seq: u64) -> bool {
+        self.newest.is_some_and(|newest| seq == newest.incoming)
+    }
+
+    /// The newest packet is the last of its picture for this receiver, whatever its marker says.
+    pub(crate) fn ends_picture(&mut self) {
+        if let Some(newest) = &mut self.newest {
+            newest.frame_complete = true;
+        }
+    }
+
+    /// A packet of the current source, ahead of all before, is left out: what follows moves one down. `first` for the
+    /// first one left out of its picture.
+    pub(crate) fn leave_out(&mut self, media: &Media, first: bool) {
+        if let Some(current) = self.stretches.back() {
+            let pictures = if first { current.pictures.without(media) } else { current.pictures };
+            self.close_up(media.seq, pictures);
+        }
+    }
+
     /// The newest number on the wire.
     pub(crate) fn newest(&self) -> Option<u16> {
         self.newest.map(|newest| newest.outgoing as u16)
@@ -204,13 +230,13 @@ impl Rewriter {
         was_sent.then_some((sequence, Sent { origin: stretch.origin, incoming, stretch }))
     }
 
-    /// Closes up a number that will never be sent: what follows moves one down.
-    fn close_up(&mut self, seq: u64) {
+    /// Closes up a number that will never be sent: what follows moves one down, with these counters.
+    fn close_up(&mut self, seq: u64, pictures: PictureShift) {
         let (Some(last), Some(newest)) = (self.stretches.back_mut(), self.newest.as_mut()) else { return };
         // Numbers between the newest and this one are still awaited.
         newest.outgoing = (seq - 1).wrapping_add(last.sequence);
         newest.incoming = seq;
-        let next = Stretch { first: seq + 1, sequence: last.sequence.wrapping_sub(1), ..*last };
+        let next = Stretch { first: seq + 1, sequence: last.sequence.wrapping_sub(1), pictures, ..*last };
         if last.first == seq {
             *last = next;
         } else {
@@ -242,9 +268,7 @@ impl Rewriter {
     }
 
     fn note_newest(&mut self, stretch: &Stretch, media: &Media) {
-        if let Some(vp8) = &media.vp8 {
-            self.pictures.sent(vp8, stretch.pictures);
-        }
+        self.pictures.sent(media, stretch.pictures);
         self.newest = Some(Newest {
             incoming: media.seq,
             outgoing: media.seq.wrapping_add(stretch.sequence),
@@ -259,7 +283,8 @@ impl Stretch {
         Rewritten {
             sequence: media.seq.wrapping_add(self.sequence),
             timestamp: media.timestamp.wrapping_add(self.timestamp) as u32,
-            descriptor: media.vp8.as_ref().map(|vp8| self.pictures.apply(vp8)),
+            descriptor: media.head.as_ref().map(|head| self.pictures.apply(head)),
+            numbers: media.dependency.as_deref().map(|dependency| self.pictures.number(dependency)),
         }
     }
 }
@@ -286,4 +311,4 @@ fn edge(media: &Media, newest: Newest) -> Edge {
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -3,13 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-use packet::codec::vp8::Descriptor;
 use proptest::prelude::*;
 use units::Timestamp;
 
+use super::tests::{blank, head};
 use super::*;
-use crate::media::Vp8;
 
 /// Frames on either side of a jump of the clock that may suffer from it when something is missing there.
 const DISTURBED: usize = 12;
@@ -73,21 +71,14 @@ fn arrivals(source: &Source, base: u64, start: i64) -> Vec<(usize, Media)> {
         let count = frame.packets.len();
         for (index, fate) in frame.packets.iter().enumerate() {
             let media = Media {
-                publisher: crate::ParticipantId(1),
                 seq,
                 timestamp: ticks as u64,
                 capture: Timestamp::from_micros(micros as u64),
-                arrival: Timestamp::ZERO,
                 codec: source.codec,
                 frame_start: index == 0,
-                keyframe_start: false,
                 marker: index + 1 == count,
-                audio_level: None,
-                vp8: (source.codec == Codec::Vp8).then(|| Vp8 {
-                    descriptor: Descriptor { picture_id: Some(0), ..Descriptor::default() },
-                    picture: number as u64,
-                }),
-                body: Bytes::from_static(b"picture"),
+                head: (source.codec == Codec::Vp8).then(|| head(number as u64)),
+                ..blank()
             };
             let fate = if seq == base { Fate::Arrives(0) } else { *fate };
             if let Fate::Arrives(behind) = fate {

@@ -3,35 +3,55 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use packet::codec::vp8::Descriptor;
+use packet::codec::vp8;
 use proptest::prelude::*;
 use units::Timestamp;
 
 use super::*;
-use crate::media::Vp8;
+use crate::media::{Head, Standing};
 
 const FIRST: Origin = Origin { publication: PublicationId(1), encoding: 0 };
 const SECOND: Origin = Origin { publication: PublicationId(1), encoding: 1 };
+
+/// A packet that says nothing.
+pub(crate) fn blank() -> Media {
+    Media {
+        publisher: crate::ParticipantId(1),
+        seq: 0,
+        timestamp: 0,
+        capture: Timestamp::ZERO,
+        arrival: Timestamp::ZERO,
+        codec: Codec::Vp8,
+        frame_start: false,
+        keyframe_start: false,
+        marker: false,
+        audio_level: None,
+        standing: Standing::default(),
+        head: None,
+        dependency: None,
+        body: Bytes::from_static(b"picture"),
+    }
+}
+
+/// A VP8 packet's head with nothing but a picture id.
+pub(crate) fn head(picture: u64) -> Head {
+    let descriptor =
+        vp8::Descriptor { picture_id: Some(picture as u16 & 0x7fff), ..vp8::Descriptor::default() };
+    Head { descriptor: Descriptor::Vp8(descriptor), picture }
+}
 
 /// A packet of a frame of `per_frame` packets; frames are 3,000 ticks apart.
 fn media(seq: u64, per_frame: u64, padding: bool) -> Media {
     let frame = seq / per_frame;
     Media {
-        publisher: crate::ParticipantId(1),
         seq,
         timestamp: frame * 3_000,
         capture: Timestamp::from_micros(1_000_000 + frame * 100_000 / 3),
-        arrival: Timestamp::ZERO,
-        codec: Codec::Vp8,
         frame_start: seq.is_multiple_of(per_frame),
-        keyframe_start: false,
         marker: seq % per_frame == per_frame - 1,
-        audio_level: None,
-        vp8: (!padding).then(|| Vp8 {
-            descriptor: Descriptor { picture_id: Some(frame as u16 & 0x7fff), ..Descriptor::default() },
-            picture: frame,
-        }),
+        head: (!padding).then(|| head(frame)),
         body: if padding { Bytes::new() } else { Bytes::from_static(b"picture") },
+        ..blank()
     }
 }
 

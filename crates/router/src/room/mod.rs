@@ -368,7 +368,8 @@ impl Room {
     fn slot_state(&self, slot: &crate::slot::Slot) -> SlotState {
         let shown = slot.shows.and_then(|id| self.publications.get(&id));
         let encoding = slot.switch.current().filter(|_| slot.kind == MediaKind::Video).and_then(|origin| {
-            self.publications.get(&origin.publication)?.encodings[usize::from(origin.encoding)].state()
+            let publication = self.publications.get(&origin.publication)?;
+            publication.encodings[usize::from(origin.encoding)].state_within(slot.limit())
         });
         SlotState {
             mid: slot.mid,

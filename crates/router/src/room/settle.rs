@@ -15,7 +15,7 @@ use crate::assign::{Place, assign};
 use crate::media::Media;
 use crate::publication::{MAX_ENCODINGS, Publication, SlotRef};
 use crate::rewrite::Origin;
-use crate::select::{Selection, select};
+use crate::select::{Offer, Selection, decodes, select};
 use crate::slot::{Explanation, Slot};
 use crate::timers::Timer;
 use crate::{EncodingDemand, NextStep, Output, PublicationId, RoomEvent, SlotChoice, Source};
@@ -117,20 +117,24 @@ impl Room {
         let slots: Vec<usize> =
             (0..receiver.slots.len()).filter(|slot| receiver.slots[*slot].kind == kind).collect();
         let accepted = |publication: &Publication| {
-            slots.iter().any(|slot| receiver.slots[*slot].accepts(publication.codec))
+            decodes(receiver.device.codecs, publication.codec)
+                && slots.iter().any(|slot| receiver.slots[*slot].accepts(publication.codec))
         };
         let own = receiver.id;
-        let fits = |id: &PublicationId| {
-            let publication = self.publications.get(id);
-            publication.is_some_and(|p| p.participant != own && p.kind == kind && accepted(p))
+        let offered = |id: &PublicationId| {
+            self.publications
+                .get(id)
+                .filter(|publication| publication.participant != own && publication.kind == kind)
         };
+        let fits = |id: &PublicationId| offered(id).is_some_and(accepted);
         let candidates: Vec<PublicationId> = candidates.iter().copied().filter(fits).collect();
         let places: Vec<Place> = slots
             .iter()
             .map(|slot| &receiver.slots[*slot])
             .map(|slot| Place { want: slot.wants(), shows: slot.shows })
             .collect();
-        let shown = assign(&places, &candidates, |id| fits(&id));
+        // A wish for what cannot be decoded is granted: the slot is told why it stays dark.
+        let shown = assign(&places, &candidates, |id| offered(&id).is_some());
         for (slot, shows) in slots.into_iter().zip(shown) {
             self.show(SlotRef { participant: at, slot }, shows, out);
         }
@@ -208,32 +212,35 @@ impl Room {
         let target = match (chosen, shows) {
             (Some(chosen), Some(publication)) => {
                 let choice = &selection.decision.choices[chosen];
-                let points = &selection.points[chosen];
+                let offers = &selection.offers[chosen];
                 slot.stability = choice.stability;
                 if choice.point.is_none() && !keeps_record(choice.reason) {
                     // Who was hidden or switched off comes back: its former ups and downs say nothing about
                     // now.
                     slot.stability = Stability { started: choice.stability.started, ..Stability::default() };
                 }
-                slot.explanation.reason =
-                    if publication.is_on() { choice.reason } else { Reason::PublisherOff };
-                slot.explanation.next = choice.next.and_then(|next| {
-                    let encoding = &publication.encodings[usize::from(points[next.point].encoding)];
-                    Some(NextStep {
-                        encoding: encoding.state()?,
-                        missing_bitrate: next.missing.bitrate,
-                        missing_pixels_per_second: next.missing.pixel_rate,
-                    })
+                slot.explanation.reason = match choice.reason {
+                    _ if !publication.is_on() => Reason::PublisherOff,
+                    Reason::PublisherOff if !slot.accepts(publication.codec) => Reason::Codec,
+                    reason => reason,
+                };
+                slot.explanation.next = choice.next.map(|next| NextStep {
+                    encoding: offers[next.point].state,
+                    missing_bitrate: next.missing.bitrate,
+                    missing_pixels_per_second: next.missing.pixel_rate,
                 });
-                let encoding = |point: usize| points[point].encoding;
-                choice.point.map(|point| Origin { publication: publication.id, encoding: encoding(point) })
+                choice.point.map(|point| {
+                    let Offer { encoding, limit, .. } = offers[point];
+                    (Origin { publication: publication.id, encoding }, limit)
+                })
             }
             _ => {
                 slot.explanation = Explanation { reason: empty_reason(slot), next: None };
                 None
             }
         };
-        let changed = slot.switch.set_target(target);
+        let relieve = target.is_some_and(|(origin, _)| is_smaller(shows, slot.switch.current(), origin));
+        let changed = slot.aim(target, relieve);
         let news = explains_otherwise(&was, &slot.explanation) || changed;
         let on_wire = slot.switch.current().map(|origin| origin.publication);
         let (id, mid, shows) = (receiver.id, slot.mid, slot.shows);
@@ -247,7 +254,7 @@ impl Room {
         }
         if changed {
             self.pursue.extend(former);
-            self.pursue.extend(target.map(|origin| origin.publication));
+            self.pursue.extend(target.map(|(origin, _)| origin.publication));
             self.start(now, at, out);
         }
     }
@@ -274,12 +281,20 @@ impl Room {
         let mut waited = [false; MAX_ENCODINGS];
         for at in &publication.subscribers {
             let Some(receiver) = self.participants[at.participant].as_ref() else { continue };
-            let switch = &receiver.slots[at.slot].switch;
+            let slot = &receiver.slots[at.slot];
+            let switch = &slot.switch;
             for origin in [switch.current(), switch.target()].into_iter().flatten() {
                 wanted[usize::from(origin.encoding)] |= origin.publication == id;
             }
             if let Some(origin) = switch.waits_for().filter(|o| o.publication == id && receiver.connected) {
                 waited[usize::from(origin.encoding)] = true;
+            } else if let Some(origin) =
+                switch.current().filter(|o| o.publication == id && receiver.connected)
+            {
+                // A spatial layer of the same stream starts like an encoding of its own.
+                let highest = publication.encodings[usize::from(origin.encoding)].highest_spatial();
+                waited[usize::from(origin.encoding)] |=
+                    slot.wish().spatial.min(highest) > slot.limit().spatial;
             }
         }
         for (at, encoding) in publication.encodings.iter().enumerate() {
@@ -442,6 +457,16 @@ fn demand_event(publication: &Publication) -> RoomEvent {
 /// to spend.
 fn keeps_record(reason: Reason) -> bool {
     !matches!(reason, Reason::Hidden | Reason::PublisherOff | Reason::UserRequest)
+}
+
+/// Whether an encoding has a smaller picture than the one on the wire, of the same publication.
+fn is_smaller(shows: Option<&Publication>, current: Option<Origin>, target: Origin) -> bool {
+    let pixels = |origin: Origin| {
+        let publication = shows.filter(|publication| publication.id == origin.publication)?;
+        let (width, height) = publication.encodings[usize::from(origin.encoding)].size()?;
+        Some(u64::from(width) * u64::from(height))
+    };
+    current.and_then(pixels).zip(pixels(target)).is_some_and(|(now, then)| then < now)
 }
 
 /// Why a slot without anything to show is empty.

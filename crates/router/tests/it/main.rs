@@ -8,6 +8,7 @@
 mod assigning;
 mod encodings;
 mod feedback;
+mod layers;
 mod random;
 mod receiver;
 mod sound;

@@ -18,6 +18,7 @@ const VIEWER: u32 = 50;
 enum Step {
     Wait(u64),
     Show { publication: u8, height: u32 },
+    Rate(u32),
     Hide,
     Layer { camera: u8, layer: u8, on: bool },
     Reconnect(u64),
@@ -30,13 +31,14 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let height = proptest::sample::select(vec![180u32, 360, 720]);
     let step = prop_oneof![
         4 => (1u64..900).prop_map(Step::Wait),
-        4 => (0u8..3, height).prop_map(|(publication, height)| Step::Show { publication, height }),
+        4 => (0u8..5, height).prop_map(|(publication, height)| Step::Show { publication, height }),
+        2 => proptest::sample::select(vec![8u32, 15, 60]).prop_map(Step::Rate),
         1 => Just(Step::Hide),
-        2 => (0u8..3, 0u8..3, any::<bool>()).prop_map(|(camera, layer, on)| Step::Layer { camera, layer, on }),
+        2 => (0u8..5, 0u8..3, any::<bool>()).prop_map(|(camera, layer, on)| Step::Layer { camera, layer, on }),
         1 => (1u64..500).prop_map(Step::Reconnect),
         1 => (0u8..6).prop_map(Step::Leave),
-        2 => (0u8..3, 0u8..3, 0u64..120).prop_map(|(camera, layer, ms)| Step::Delay { camera, layer, ms }),
-        1 => (0u8..3, 0u8..3, any::<u32>()).prop_map(|(camera, layer, by)| Step::Jump { camera, layer, by }),
+        2 => (0u8..5, 0u8..3, 0u64..120).prop_map(|(camera, layer, ms)| Step::Delay { camera, layer, ms }),
+        1 => (0u8..5, 0u8..3, any::<u32>()).prop_map(|(camera, layer, by)| Step::Jump { camera, layer, by }),
     ];
     proptest::collection::vec(step, 1..25)
 }
@@ -50,13 +52,13 @@ fn weather() -> impl Strategy<Value = Weather> {
 
 fn build(weather: Weather, seed: u32) -> (World, ParticipantId, Vec<PublicationId>) {
     let mut world = World::new();
-    let codecs = [Codec::Vp8, Codec::H264, Codec::Vp8];
+    let codecs = [Codec::Vp8, Codec::H264, Codec::Vp8, Codec::Vp9, Codec::Av1];
     let publications: Vec<PublicationId> = codecs
         .iter()
         .enumerate()
         .map(|(at, codec)| {
             let wall = (at != 1).then_some(1_000_000 * at as u64);
-            let mut camera = Camera { wall, ..Camera::new(at as u32 + 1, *codec) };
+            let mut camera = Camera { wall, temporal: at >= 2, ..Camera::new(at as u32 + 1, *codec) };
             camera.layers.iter_mut().for_each(|layer| layer.long_pictures = at == 0);
             world.camera(camera)
         })
@@ -95,6 +97,7 @@ fn perform(world: &mut World, viewer: ParticipantId, publications: &[Publication
         Step::Show { publication, height } => {
             world.view(viewer, &[(Want::Publication(publications[usize::from(publication)]), height)]);
         }
+        Step::Rate(fps) => world.view_at(viewer, &[(Want::Auto, 720)], Some(fps)),
         Step::Hide => world.view(viewer, &[(Want::Auto, 0)]),
         Step::Layer { camera: id, layer, on } => {
             if let Some(at) = camera(world, id) {

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use packet::codec::vp8::Descriptor;
+use packet::codec::vp9;
+use packet::extension::dependency::{DependencyDescriptor, Structure};
 use packet::{Codec, RtcpItem};
 use router::{OutgoingPacket, PacketKind};
 use units::{Timestamp, TwccSeq, Unwrapper};
@@ -25,6 +27,10 @@ pub(crate) const VP8: u8 = 100;
 pub(crate) const VP8_RTX: u8 = 101;
 pub(crate) const H264: u8 = 102;
 pub(crate) const H264_RTX: u8 = 103;
+pub(crate) const VP9: u8 = 104;
+pub(crate) const VP9_RTX: u8 = 105;
+pub(crate) const AV1: u8 = 106;
+pub(crate) const AV1_RTX: u8 = 107;
 pub(crate) const OPUS: u8 = 111;
 
 /// A packet as it was received.
@@ -35,6 +41,8 @@ pub(crate) struct Packet {
     pub(crate) csrc: u32,
     pub(crate) codec: Codec,
     pub(crate) descriptor: Option<Descriptor>,
+    pub(crate) vp9: Option<vp9::Descriptor>,
+    pub(crate) dependency: Option<Box<[u8]>>,
     /// `None` for a packet that is only padding.
     pub(crate) truth: Option<Truth>,
     pub(crate) arrived: Timestamp,
@@ -76,7 +84,7 @@ impl Stream {
     /// The frames in order, decoded as far as they can be. Panics on anything a decoder would be fooled by.
     pub(crate) fn frames(&self) -> Vec<Frame> {
         let mut frames: Vec<Frame> = Vec::new();
-        let mut decoder: Option<Decoded> = None;
+        let mut decoder = Decoder::default();
         let media: Vec<(u64, &Packet)> =
             self.packets.iter().filter(|(_, p)| p.truth.is_some()).map(|(seq, p)| (*seq, p)).collect();
         for run in media.chunk_by(|(_, a), (_, b)| a.timestamp == b.timestamp) {
@@ -91,7 +99,7 @@ impl Stream {
             if complete {
                 check_complete(run);
             }
-            let decoded = complete && decode(&mut decoder, first, last);
+            let decoded = complete && decoder.decode(first, last);
             let timestamp = first.1.timestamp;
             frames.push(Frame { truth, timestamp, decoded, shown, last: last.0 });
         }
@@ -121,8 +129,10 @@ impl Stream {
     fn is_complete(&self, run: &[(u64, &Packet)]) -> bool {
         let (first, last) = (run[0], run[run.len() - 1]);
         let contiguous = last.0 - first.0 + 1 == run.len() as u64;
-        let starts = match &first.1.descriptor {
-            Some(descriptor) => descriptor.starts_frame(),
+        let dependency = first.1.dependency.as_ref().map(|bytes| bytes[0] & 0x80 != 0);
+        let started = first.1.vp9.map(|descriptor| descriptor.start).or(dependency);
+        let starts = match first.1.descriptor.map(|descriptor| descriptor.starts_frame()).or(started) {
+            Some(starts) => starts,
             // Without a start in the payload, the end of the frame before has to be known.
             None => match self.packets.get(&(first.0 - 1)) {
                 Some(before) => before.marker || before.truth.is_none(),
@@ -141,16 +151,20 @@ impl Stream {
         repaired: bool,
     ) {
         let prefix = if repaired { &packet.prefix[2..] } else { &packet.prefix[..] };
-        let descriptor = (codec == Codec::Vp8 && !packet.payload.is_empty()).then(|| {
-            let bytes: Vec<u8> = prefix.iter().chain(packet.payload.iter()).copied().collect();
-            Descriptor::parse(&bytes).expect("a receiver can parse what it gets").0
-        });
+        let bytes: Vec<u8> = prefix.iter().chain(packet.payload.iter()).copied().collect();
+        let has = |of: Codec| codec == of && !packet.payload.is_empty();
+        let descriptor =
+            has(Codec::Vp8).then(|| Descriptor::parse(&bytes).expect("a receiver can parse what it gets").0);
+        let vp9 = has(Codec::Vp9)
+            .then(|| vp9::Descriptor::parse(&bytes).expect("a receiver can parse what it gets").0);
         let received = Packet {
             timestamp: packet.header.timestamp,
             marker: packet.header.marker,
             csrc: packet.header.csrc.expect("every packet says who is in it"),
             codec,
             descriptor,
+            vp9,
+            dependency: packet.header.dependency.clone(),
             truth: (!packet.payload.is_empty()).then(|| Truth::read(&packet.payload)),
             arrived: now,
             repaired,
@@ -176,12 +190,21 @@ impl Stream {
     }
 }
 
-/// The last frame that was decoded.
-struct Decoded {
-    truth: Truth,
+/// What was decoded, in the terms of each codec and in truth.
+#[derive(Default)]
+struct Decoder {
+    /// Publisher, encoding and frame of all since the last keyframe.
+    decoded: Vec<(u32, u8, u32)>,
+    /// The last number that was decoded.
+    last: u64,
+    /// Picture id of the newest frame, TL0PICIDX of the newest base frame.
     picture: Option<u16>,
     tl0: Option<u8>,
-    last: u64,
+    /// Picture ids since the newest base frame.
+    pictures: Vec<u16>,
+    /// Frame numbers of dependency descriptors, and the structure that holds.
+    numbers: Vec<u16>,
+    structure: Option<Structure>,
 }
 
 /// A run that looks whole must be one frame of one encoding of one publisher.
@@ -195,38 +218,112 @@ fn check_complete(run: &[(u64, &Packet)]) {
     assert_eq!(truths.len(), usize::from(truths[0].count), "a frame without its end at {}", run[0].0);
 }
 
-/// Feeds a whole frame to the decoder, as libwebrtc would: VP8 by picture id, others by number.
-fn decode(decoder: &mut Option<Decoded>, first: (u64, &Packet), last: (u64, &Packet)) -> bool {
-    let truth = first.1.truth.unwrap();
-    let picture = first.1.descriptor.and_then(|d| d.picture_id);
-    let tl0 = first.1.descriptor.and_then(|d| d.tl0_picture_index);
-    if let (Some(before), Some(picture)) = (&decoder, picture)
-        && let Some(previous) = before.picture
-    {
-        let ahead = picture.wrapping_sub(previous) & 0x7fff;
-        assert!((1..1 << 14).contains(&ahead), "picture ids went back at {}", first.0);
-        let tl0_ahead = tl0.unwrap().wrapping_sub(before.tl0.unwrap());
-        assert_eq!(
-            u16::from(tl0_ahead),
-            ahead & 0xff,
-            "TL0PICIDX does not follow the pictures at {}",
-            first.0
-        );
+impl Decoder {
+    /// Takes a whole frame, as libwebrtc would: by what the codec says of its references, else by number. A frame that
+    /// looks as if all it needs were there, and whose true reference is not, would be a mosaic.
+    fn decode(&mut self, first: (u64, &Packet), last: (u64, &Packet)) -> bool {
+        let truth = first.1.truth.unwrap();
+        let follows = match first.1.codec {
+            Codec::Vp8 => self.follows_vp8(&first.1.descriptor.unwrap(), truth.keyframe, first.0),
+            Codec::Vp9 => self.follows_vp9(&first.1.vp9.unwrap(), &truth, first.0),
+            Codec::Av1 => {
+                self.follows_av1(first.1.dependency.as_ref().expect("never without"), truth.keyframe)
+            }
+            _ => truth.keyframe || (!self.decoded.is_empty() && first.0 == self.last + 1),
+        };
+        if !follows {
+            return false;
+        }
+        if truth.keyframe {
+            self.decoded.clear();
+        } else {
+            let reference = (truth.publisher, truth.encoding, truth.frame - u32::from(truth.back));
+            assert!(
+                self.decoded.contains(&reference),
+                "decoded upon the wrong picture at {}: {truth:?}",
+                first.0
+            );
+        }
+        self.decoded.push((truth.publisher, truth.encoding, truth.frame));
+        self.last = last.0;
+        true
     }
-    let follows = decoder.as_ref().is_some_and(|before| match (picture, before.picture) {
-        (Some(picture), Some(previous)) => picture == previous.wrapping_add(1) & 0x7fff,
-        _ => first.0 == before.last + 1,
-    });
-    if !truth.keyframe && !follows {
-        return false;
+
+    /// RFC 7741 §4.2 and libwebrtc: a base frame follows the one before by TL0PICIDX, others need every picture since
+    /// their base frame, unless they say that they need that one alone.
+    fn follows_vp8(&mut self, descriptor: &Descriptor, keyframe: bool, at: u64) -> bool {
+        let (picture, tl0) = (descriptor.picture_id.unwrap(), descriptor.tl0_picture_index.unwrap());
+        let temporal = descriptor.temporal.unwrap();
+        if let Some(before) = self.picture {
+            let ahead = picture.wrapping_sub(before) & 0x7fff;
+            assert!(
+                (1..1 << 14).contains(&ahead),
+                "picture ids went back at {at}: {before} {picture} {temporal:?} {:?} {tl0}",
+                self.tl0
+            );
+        }
+        if let Some(before) = self.tl0 {
+            let base = u8::from(temporal.layer == 0);
+            assert!((base..128).contains(&tl0.wrapping_sub(before)), "TL0PICIDX stood or went back at {at}");
+        }
+        let next = self.pictures.last().map(|last| last.wrapping_add(1) & 0x7fff);
+        let follows = match temporal.layer {
+            _ if keyframe => true,
+            0 => self.tl0.is_some_and(|before| tl0 == before.wrapping_add(1)),
+            _ => self.tl0 == Some(tl0) && (temporal.sync || next == Some(picture)),
+        };
+        if follows {
+            if temporal.layer == 0 {
+                self.pictures.clear();
+                self.tl0 = Some(tl0);
+            }
+            // What comes behind a gap may not count on what lies in it.
+            if self.pictures.is_empty() || next == Some(picture) {
+                self.pictures.push(picture);
+            }
+            self.picture = Some(picture);
+        }
+        follows
     }
-    if let Some(before) = decoder.as_ref().filter(|_| !truth.keyframe) {
-        let reference = (before.truth.publisher, before.truth.encoding, before.truth.frame + 1);
-        let needed = (truth.publisher, truth.encoding, truth.frame);
-        assert_eq!(reference, needed, "decoded upon the wrong picture at {}", first.0);
+
+    /// RFC 9628 §4.2. The groups of pictures would tell what an upper frame needs; here the truth does.
+    fn follows_vp9(&mut self, descriptor: &vp9::Descriptor, truth: &Truth, at: u64) -> bool {
+        let (picture, tl0) = (descriptor.picture_id.unwrap(), descriptor.tl0_picture_index.unwrap());
+        let temporal = descriptor.layers.unwrap().temporal;
+        if let Some(before) = self.picture {
+            let ahead = picture.wrapping_sub(before) & 0x7fff;
+            assert!((1..1 << 14).contains(&ahead), "picture ids went back at {at}");
+        }
+        let reference = (truth.publisher, truth.encoding, truth.frame.wrapping_sub(u32::from(truth.back)));
+        let follows = match temporal {
+            _ if truth.keyframe => true,
+            0 => self.tl0.is_some_and(|before| tl0 == before.wrapping_add(1)),
+            _ => self.tl0 == Some(tl0) && self.decoded.contains(&reference),
+        };
+        if follows {
+            self.tl0 = Some(tl0);
+            self.picture = Some(picture);
+        }
+        follows
     }
-    *decoder = Some(Decoded { truth, picture, tl0, last: last.0 });
-    true
+
+    /// AV1 RTP payload format, appendix A: by frame numbers and differences.
+    fn follows_av1(&mut self, bytes: &[u8], keyframe: bool) -> bool {
+        let Ok(descriptor) = DependencyDescriptor::parse(bytes, self.structure.as_ref()) else {
+            return false;
+        };
+        if let Some(structure) = descriptor.structure.clone() {
+            self.structure = Some(structure);
+            self.numbers.clear();
+        }
+        assert_eq!(keyframe, descriptor.furthest == 0, "a frame that refers to nothing is a keyframe");
+        let number = descriptor.frame_number;
+        let follows = keyframe || self.numbers.contains(&number.wrapping_sub(descriptor.furthest));
+        if follows {
+            self.numbers.push(number);
+        }
+        follows
+    }
 }
 
 /// A participant's receiving half.
@@ -260,13 +357,15 @@ impl Receiver {
         }
         let codec = match header.payload_type {
             VP8 | VP8_RTX => Codec::Vp8,
+            VP9 | VP9_RTX => Codec::Vp9,
+            AV1 | AV1_RTX => Codec::Av1,
             H264 | H264_RTX => Codec::H264,
             OPUS => Codec::Opus,
             other => panic!("payload type {other} was not agreed"),
         };
         let is_rtx = packet.kind == PacketKind::Rtx;
         assert_eq!(is_rtx, header.ssrc % 2 == 1, "retransmissions have a stream of their own");
-        assert_eq!(is_rtx, matches!(header.payload_type, VP8_RTX | H264_RTX));
+        assert_eq!(is_rtx, matches!(header.payload_type, VP8_RTX | H264_RTX | VP9_RTX | AV1_RTX));
         let stream = self.streams.entry(header.ssrc & !1).or_default();
         if is_rtx {
             let last = stream.rtx.newest();

@@ -5,6 +5,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use packet::codec::vp8::{Descriptor, FrameHeader, Temporal};
+use packet::codec::vp9;
 use packet::{AudioLevel, Codec, Extensions, Mid, Rid, RtpPacket};
 use router::Incoming;
 use units::Timestamp;
@@ -19,10 +20,13 @@ pub(crate) struct Truth {
     pub(crate) index: u8,
     pub(crate) count: u8,
     pub(crate) frame: u32,
+    pub(crate) temporal: u8,
+    /// How many frames of its encoding back the one lies that it refers to.
+    pub(crate) back: u8,
 }
 
 impl Truth {
-    pub(crate) const LENGTH: usize = 12;
+    pub(crate) const LENGTH: usize = 14;
 
     fn write(&self, out: &mut BytesMut) {
         out.put_u32(self.publisher);
@@ -31,6 +35,8 @@ impl Truth {
         out.put_u8(self.index);
         out.put_u8(self.count);
         out.put_u32(self.frame);
+        out.put_u8(self.temporal);
+        out.put_u8(self.back);
     }
 
     pub(crate) fn read(payload: &[u8]) -> Self {
@@ -44,6 +50,8 @@ impl Truth {
             index: tail[6],
             count: tail[7],
             frame: word(8),
+            temporal: tail[12],
+            back: tail[13],
         }
     }
 }
@@ -68,6 +76,8 @@ pub(crate) struct Layer {
     pub(crate) long_pictures: bool,
     pub(crate) frame: u32,
     pub(crate) wants_keyframe: bool,
+    /// Place in the pattern of temporal layers, counted from a keyframe.
+    pub(crate) phase: usize,
 }
 
 impl Layer {
@@ -87,9 +97,14 @@ impl Layer {
             long_pictures: true,
             frame: 0,
             wants_keyframe: true,
+            phase: 0,
         }
     }
 }
+
+/// Temporal layer of a frame, how many frames back its reference lies, and whether that is of the base layer: as browsers
+/// send three temporal layers.
+const THREE_LAYERS: [(u8, u8, bool); 4] = [(0, 4, false), (2, 1, true), (1, 2, true), (2, 1, false)];
 
 /// To which requests a publisher's encoder answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +126,8 @@ pub(crate) struct Camera {
     pub(crate) mid: Mid,
     pub(crate) codec: Codec,
     pub(crate) fps: u64,
+    /// Frames are of three temporal layers.
+    pub(crate) temporal: bool,
     pub(crate) layers: Vec<Layer>,
     pub(crate) answers: Answers,
     /// Between a request and the first frame that can answer it, in milliseconds.
@@ -132,6 +149,7 @@ impl Camera {
             mid: Mid::parse("cam").unwrap(),
             codec,
             fps: 30,
+            temporal: false,
             layers: layers
                 .iter()
                 .enumerate()
@@ -198,21 +216,25 @@ impl Camera {
     }
 
     fn frame(&mut self, now: Timestamp, at: usize) -> Vec<RtpPacket> {
-        let (codec, id, mid) = (self.codec, self.id, self.mid);
+        let (codec, id, mid, layered) = (self.codec, self.id, self.mid, self.temporal);
         let layer = &mut self.layers[at];
         let keyframe = std::mem::take(&mut layer.wants_keyframe);
         let count = if keyframe { layer.packets * 3 } else { layer.packets };
         layer.frame += 1;
         layer.picture = layer.picture.wrapping_add(1);
-        layer.tl0 = layer.tl0.wrapping_add(1);
+        layer.phase = if keyframe { 0 } else { layer.phase + 1 };
+        let (temporal, back, sync) = if layered { THREE_LAYERS[layer.phase % 4] } else { (0, 1, false) };
+        layer.tl0 = layer.tl0.wrapping_add(u8::from(temporal == 0));
         layer.key = if keyframe { (layer.key + 1) & 0x1f } else { layer.key };
         (0..count)
             .map(|index| {
-                let truth =
-                    Truth { publisher: id, encoding: at as u8, keyframe, index, count, frame: layer.frame };
+                let (frame, encoding) = (layer.frame, at as u8);
+                let truth = Truth { publisher: id, encoding, keyframe, index, count, frame, temporal, back };
                 let payload = match codec {
-                    Codec::Vp8 => vp8_payload(layer, &truth),
+                    Codec::Vp8 => vp8_payload(layer, &truth, sync),
+                    Codec::Vp9 => vp9_payload(layer, &truth),
                     Codec::H264 => h264_payload(layer, &truth),
+                    Codec::Av1 => av1_payload(&truth),
                     Codec::Opus => unreachable!("a camera sends pictures"),
                 };
                 layer.sequence = layer.sequence.wrapping_add(1);
@@ -227,7 +249,10 @@ impl Camera {
                         rid: layer.rid.and_then(Rid::parse),
                         transport_wide: Some(layer.sequence),
                         layers_allocation: Some(Bytes::from_static(b"of the publisher")),
-                        dependency_descriptor: Some(Bytes::from_static(b"of one encoding")),
+                        dependency_descriptor: Some(match codec {
+                            Codec::Av1 => dependency_descriptor(layer, &truth),
+                            _ => Bytes::from_static(b"of one encoding"),
+                        }),
                         ..Extensions::default()
                     },
                     wire_size: payload.len() + 12,
@@ -242,13 +267,13 @@ impl Camera {
 /// Bytes of a packet behind its head.
 const BODY: usize = 600;
 
-fn vp8_payload(layer: &Layer, truth: &Truth) -> Bytes {
+fn vp8_payload(layer: &Layer, truth: &Truth, sync: bool) -> Bytes {
     let mut out = BytesMut::new();
     let descriptor = Descriptor {
         partition_start: truth.index == 0,
         picture_id: Some(layer.picture & 0x7fff),
         tl0_picture_index: Some(layer.tl0),
-        temporal: Some(Temporal { layer: 0, sync: false }),
+        temporal: Some(Temporal { layer: truth.temporal, sync }),
         key_index: Some(layer.key),
         ..Descriptor::default()
     };
@@ -256,7 +281,8 @@ fn vp8_payload(layer: &Layer, truth: &Truth) -> Bytes {
         descriptor.write(&mut out);
     } else {
         out.put_u8(0x80 | u8::from(descriptor.partition_start) << 4);
-        out.put_slice(&[0xf0, layer.picture as u8 & 0x7f, layer.tl0, layer.key]);
+        let indices = truth.temporal << 6 | u8::from(sync) << 5 | layer.key;
+        out.put_slice(&[0xf0, layer.picture as u8 & 0x7f, layer.tl0, indices]);
     }
     if truth.index == 0 {
         let size = truth.keyframe.then_some(layer.size);
@@ -265,6 +291,89 @@ fn vp8_payload(layer: &Layer, truth: &Truth) -> Bytes {
     out.put_bytes(0, BODY);
     truth.write(&mut out);
     out.freeze()
+}
+
+/// Outside flexible mode; a keyframe says its size in the scalability structure.
+fn vp9_payload(layer: &Layer, truth: &Truth) -> Bytes {
+    let mut out = BytesMut::new();
+    let structure = truth.keyframe && truth.index == 0;
+    vp9::Descriptor {
+        inter_predicted: !truth.keyframe,
+        start: truth.index == 0,
+        end: truth.index + 1 == truth.count,
+        structure,
+        picture_id: Some(layer.picture & 0x7fff),
+        layers: Some(vp9::LayerIndices {
+            temporal: truth.temporal,
+            // Nothing refers beyond the last frame of the base layer.
+            switching_up: truth.temporal == 0,
+            ..vp9::LayerIndices::default()
+        }),
+        tl0_picture_index: Some(layer.tl0),
+        ..vp9::Descriptor::default()
+    }
+    .write(&mut out);
+    if structure {
+        out.put_u8(0x10);
+        out.put_u16(layer.size.0);
+        out.put_u16(layer.size.1);
+    }
+    out.put_bytes(0, BODY);
+    truth.write(&mut out);
+    out.freeze()
+}
+
+/// One unit, cut into packets.
+fn av1_payload(truth: &Truth) -> Bytes {
+    let mut out = BytesMut::new();
+    let (first, last) = (truth.index == 0, truth.index + 1 == truth.count);
+    out.put_u8(u8::from(!first) << 7 | u8::from(!last) << 6 | 0x10 | u8::from(truth.keyframe && first) << 3);
+    out.put_bytes(0x30, BODY);
+    truth.write(&mut out);
+    out.freeze()
+}
+
+/// Bits as text, to bytes.
+fn pack(bits: &str) -> Bytes {
+    let bits = bits.replace(' ', "");
+    let byte =
+        |bits: &[u8]| u8::from_str_radix(&format!("{:0<8}", std::str::from_utf8(bits).unwrap()), 2).unwrap();
+    bits.as_bytes().chunks(8).map(byte).collect()
+}
+
+/// Three temporal layers, one chain of the base layer's frames (L1T3), in five templates: keyframe, base, middle, upper
+/// after base, upper after middle.
+fn structure(offset: u32, size: (u16, u16)) -> String {
+    let layers = "00 01 01 00 11";
+    let indications = "101010 101010 000110 000001 000001";
+    let differences = "0 100110 100010 100000 100000";
+    let chain = "01 0000 0100 0010 0001 0011";
+    format!(
+        "{offset:06b} 00010 {layers} {indications} {differences} {chain} 1 {:016b} {:016b}",
+        size.0 - 1,
+        size.1 - 1
+    )
+}
+
+fn dependency_descriptor(layer: &Layer, truth: &Truth) -> Bytes {
+    // Each encoding has its own ids.
+    let offset = layer.ssrc * 17 % 64;
+    let template = match (truth.keyframe, truth.temporal, layer.phase % 4) {
+        (true, ..) => 0,
+        (_, 0, _) => 1,
+        (_, 1, _) => 2,
+        (_, _, 1) => 3,
+        _ => 4,
+    };
+    let (first, last) = (truth.index == 0, truth.index + 1 == truth.count);
+    let id = (offset + template) % 64;
+    let head = format!("{}{}{id:06b}{:016b}", u8::from(first), u8::from(last), truth.frame as u16);
+    match (truth.keyframe, truth.temporal, truth.back) {
+        (true, ..) if first => pack(&format!("{head} 10000 {}", structure(offset, layer.size))),
+        // Without upper layers the base has its own difference of one frame.
+        (false, 0, 1) => pack(&format!("{head} 00010 01 0000 00")),
+        _ => pack(&head),
+    }
 }
 
 /// Keyframes as Chromium packs them: parameter sets in front, then fragments of the picture.
@@ -368,7 +477,8 @@ impl Microphone {
         let mut payload = BytesMut::new();
         payload.put_u8(0x78);
         payload.put_bytes(0, 40);
-        Truth { publisher: self.id, encoding: 0, keyframe: true, index: 0, count: 1, frame: self.frame }
+        let (publisher, frame) = (self.id, self.frame);
+        Truth { publisher, encoding: 0, keyframe: true, index: 0, count: 1, frame, temporal: 0, back: 0 }
             .write(&mut payload);
         let extensions = Extensions {
             audio_level: self.dbov.map(|dbov| AudioLevel { voice: dbov < 60, dbov }),

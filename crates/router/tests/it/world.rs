@@ -14,7 +14,9 @@ use router::{
 use selector::{DeviceClass, DeviceProfile, Presets, Reported};
 use units::Timestamp;
 
-use crate::receiver::{H264, H264_RTX, OPUS, Receiver, VP8, VP8_RTX, rtx_ssrc, ssrc};
+use crate::receiver::{
+    AV1, AV1_RTX, H264, H264_RTX, OPUS, Receiver, VP8, VP8_RTX, VP9, VP9_RTX, rtx_ssrc, ssrc,
+};
 use crate::source::{Camera, Microphone, Truth};
 
 /// Decides about a packet on its way to the room.
@@ -85,7 +87,12 @@ pub(crate) fn slots(video: usize, audio: usize) -> Vec<SlotSection> {
             kind: if at < video { MediaKind::Video } else { MediaKind::Audio },
             active: true,
             codecs: if at < video {
-                vec![codec(Codec::Vp8, VP8, Some(VP8_RTX)), codec(Codec::H264, H264, Some(H264_RTX))]
+                vec![
+                    codec(Codec::Vp8, VP8, Some(VP8_RTX)),
+                    codec(Codec::H264, H264, Some(H264_RTX)),
+                    codec(Codec::Vp9, VP9, Some(VP9_RTX)),
+                    codec(Codec::Av1, AV1, Some(AV1_RTX)),
+                ]
             } else {
                 vec![codec(Codec::Opus, OPUS, None)]
             },
@@ -167,12 +174,18 @@ impl World {
 
     /// A view of one slot: what to show, at what height (16:9).
     pub(crate) fn view(&mut self, id: ParticipantId, views: &[(Want, u32)]) {
+        self.view_at(id, views, None);
+    }
+
+    /// The same, with a limit of frames per second.
+    pub(crate) fn view_at(&mut self, id: ParticipantId, views: &[(Want, u32)], max_fps: Option<u32>) {
         let views: Vec<SlotView> = views
             .iter()
             .enumerate()
             .map(|(at, (want, height))| SlotView {
                 width: Some(height * 16 / 9),
                 height: Some(*height),
+                max_fps,
                 ..SlotView::new(slot_mid(at), *want)
             })
             .collect();

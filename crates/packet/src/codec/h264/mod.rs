@@ -93,7 +93,7 @@ fn inspect_unit(kind: u8, body: &[u8], info: &mut FrameInfo) {
             info.frame_start = true;
             info.keyframe_start = true;
             // A set that cannot be read costs the size and nothing else: a decoder may know profiles that we do not.
-            info.size = sps::size(body);
+            info.sizes[0] = sps::size(body);
         }
         nal::PPS | nal::SEI | nal::DELIMITER => info.frame_start = true,
         // ITU-T H.264 §7.3.3: a slice begins with first_mb_in_slice as ue(v), and a leading bit of one is zero, the first

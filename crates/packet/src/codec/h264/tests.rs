@@ -106,7 +106,7 @@ fn finds_frames_and_keyframes() {
         (&[0x79, 0], Err(CodecError::Malformed), "STAP-B is never negotiated"),
     ];
     for (payload, expected, why) in cases {
-        let seen = peek(payload).map(|i| (i.frame_start, i.keyframe_start, i.droppable, i.size));
+        let seen = peek(payload).map(|i| (i.frame_start, i.keyframe_start, i.droppable, i.size()));
         assert_eq!(seen, expected, "{why}");
     }
 }

@@ -220,7 +220,7 @@ pub fn peek(payload: &[u8]) -> Result<FrameInfo, CodecError> {
     // RFC 7741 §4.3: P, the inverse key frame flag, is the lowest bit of the frame's first byte.
     if info.frame_start && payload[length] & 1 == 0 {
         info.keyframe_start = true;
-        info.size = match FrameHeader::parse(&payload[length..]) {
+        info.sizes[0] = match FrameHeader::parse(&payload[length..]) {
             Ok(header) => header.size,
             // Legal, if odd: a sender may cut a packet anywhere.
             Err(CodecError::TooShort) => None,

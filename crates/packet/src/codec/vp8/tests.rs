@@ -79,7 +79,7 @@ fn finds_keyframes() {
         (&[0x10, 0x10], Ok((true, true, None)), "cut after one byte"),
     ];
     for (payload, expected, why) in cases {
-        let seen = peek(payload).map(|i| (i.frame_start, i.keyframe_start, i.size));
+        let seen = peek(payload).map(|i| (i.frame_start, i.keyframe_start, i.size()));
         assert_eq!(seen, expected, "{why}");
     }
 }
