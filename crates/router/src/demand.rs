@@ -1,8 +1,8 @@
-//! What is wanted of a publisher: encodings that nobody's target uses are switched off.
+//! What is wanted of a publisher: encodings that nobody's target uses are switched off, and frames that nobody shows are
+//! not made.
 //!
-//! Owns the level (what is wanted now) and its delays: none before switching on, some seconds before
-//! switching off. It is a level and not an edge, so that whoever comes while all is off wakes it. Leaves who
-//! wants what to `room`.
+//! Owns the level (what is wanted now) and its delays: none before more is wanted, some seconds before less is. It is a
+//! level and not an edge, so that whoever comes while all is off wakes it. Leaves who wants what to `room`.
 
 use std::time::Duration;
 
@@ -12,6 +12,57 @@ use crate::publication::MAX_ENCODINGS;
 
 /// How long a publisher has to start an encoding that is wanted again before it counts as unable.
 const WAKE_TIME: Duration = Duration::from_secs(2);
+
+/// Publishers of pictures make this many frames per second; a limit that is no lower is none.
+const FULL_RATE: u32 = 30;
+
+/// What all who want one encoding want together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Joint {
+    /// Nobody wants it.
+    #[default]
+    Unwanted,
+    /// The most frames per second that are of use to any of them.
+    Wanted { fps: u32 },
+}
+
+impl Joint {
+    /// Everything that the publisher can give.
+    pub(crate) const ALL: Self = Self::Wanted { fps: u32::MAX };
+
+    /// One more wants it, with this limit of frames per second.
+    pub(crate) fn join(&mut self, limit: u32) {
+        *self = match *self {
+            Self::Unwanted => Self::Wanted { fps: limit },
+            Self::Wanted { fps } => Self::Wanted { fps: fps.max(limit) },
+        };
+    }
+}
+
+/// The limit of frames per second that a publisher was told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Rate {
+    told: Option<u32>,
+    /// A lower one would do, since then.
+    lower_since: Option<Timestamp>,
+}
+
+impl Rate {
+    /// Takes note of what is of use. Returns true when the publisher has to be told.
+    fn update(&mut self, now: Timestamp, fps: u32, delay: Duration) -> bool {
+        let wanted = Some(fps.max(1)).filter(|fps| *fps < FULL_RATE);
+        let rank = |limit: Option<u32>| limit.unwrap_or(u32::MAX);
+        if rank(wanted) == rank(self.told) {
+            self.lower_since = None;
+            return false;
+        }
+        let is_due = rank(wanted) > rank(self.told) || now - *self.lower_since.get_or_insert(now) >= delay;
+        if is_due {
+            *self = Self { told: wanted, lower_since: None };
+        }
+        is_due
+    }
+}
 
 /// What is wanted of one encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,11 +81,12 @@ enum Wish {
 #[derive(Debug)]
 pub(crate) struct Demand {
     wishes: [Wish; MAX_ENCODINGS],
+    rates: [Rate; MAX_ENCODINGS],
 }
 
 impl Default for Demand {
     fn default() -> Self {
-        Self { wishes: [Wish::On; MAX_ENCODINGS] }
+        Self { wishes: [Wish::On; MAX_ENCODINGS], rates: [Rate::default(); MAX_ENCODINGS] }
     }
 }
 
@@ -43,11 +95,16 @@ impl Demand {
     pub(crate) fn update(
         &mut self,
         now: Timestamp,
-        wanted: [bool; MAX_ENCODINGS],
+        joint: [Joint; MAX_ENCODINGS],
         off_delay: Duration,
     ) -> bool {
         let mut tell = false;
-        for (wish, wanted) in self.wishes.iter_mut().zip(wanted) {
+        for ((wish, rate), joint) in self.wishes.iter_mut().zip(&mut self.rates).zip(joint) {
+            match joint {
+                Joint::Wanted { fps } => tell |= rate.update(now, fps, off_delay),
+                Joint::Unwanted => rate.lower_since = None,
+            }
+            let wanted = joint != Joint::Unwanted;
             *wish = match (*wish, wanted) {
                 (Wish::Off, true) => {
                     tell = true;
@@ -70,6 +127,11 @@ impl Demand {
         self.wishes[encoding] != Wish::Off
     }
 
+    /// The most frames per second that are of use of an encoding; `None` for no limit.
+    pub(crate) fn max_fps(&self, encoding: usize) -> Option<u32> {
+        self.rates[encoding].told
+    }
+
     /// Whether an encoding that does not arrive may be expected to, once it is wanted: it is off by our own
     /// word, or has only just been asked for.
     pub(crate) fn explains_silence(&self, encoding: usize, now: Timestamp) -> bool {
@@ -86,7 +148,8 @@ impl Demand {
             Wish::Fading { since } => Some(*since + off_delay),
             Wish::On | Wish::Waking { .. } | Wish::Off => None,
         };
-        self.wishes.iter().filter_map(fading).min()
+        let slowing = self.rates.iter().filter_map(|rate| Some(rate.lower_since? + off_delay));
+        self.wishes.iter().filter_map(fading).chain(slowing).min()
     }
 }
 
@@ -111,9 +174,8 @@ mod tests {
         ];
         for (ms, wanted, tell, active, why) in steps {
             let now = Timestamp::from_millis(ms);
-            let rest = [true; MAX_ENCODINGS - 1];
-            let all: [bool; MAX_ENCODINGS] =
-                std::array::from_fn(|at| if at == 0 { wanted } else { rest[at - 1] });
+            let all: [Joint; MAX_ENCODINGS] =
+                std::array::from_fn(|at| if at > 0 || wanted { Joint::ALL } else { Joint::Unwanted });
             assert_eq!(demand.update(now, all, DELAY), tell, "{why}");
             assert_eq!(demand.is_active(0), active, "{why}");
         }
@@ -125,9 +187,32 @@ mod tests {
     fn asks_to_be_woken_only_while_something_fades() {
         let mut demand = Demand::default();
         assert_eq!(demand.deadline(DELAY), None);
-        demand.update(Timestamp::from_secs(1), [false; MAX_ENCODINGS], DELAY);
+        demand.update(Timestamp::from_secs(1), [Joint::Unwanted; MAX_ENCODINGS], DELAY);
         assert_eq!(demand.deadline(DELAY), Some(Timestamp::from_secs(4)));
-        demand.update(Timestamp::from_secs(4), [false; MAX_ENCODINGS], DELAY);
+        demand.update(Timestamp::from_secs(4), [Joint::Unwanted; MAX_ENCODINGS], DELAY);
         assert_eq!(demand.deadline(DELAY), None);
+    }
+
+    #[test]
+    fn frames_are_raised_at_once_and_lowered_with_a_delay() {
+        let mut demand = Demand::default();
+        let steps: [(u64, &[u32], bool, Option<u32>, &str); 9] = [
+            (0, &[60, 15], false, None, "somebody wants all"),
+            (1_000, &[15, 8], false, None, "nobody does: wait"),
+            (3_999, &[15, 8], false, None, "still"),
+            (4_000, &[15], true, Some(15), "the most that anybody wants"),
+            (4_500, &[15, 20], true, Some(20), "more at once"),
+            (5_000, &[8], false, Some(20), "less: wait"),
+            (7_000, &[20], false, Some(20), "wanted again in time: the publisher never knew"),
+            (8_001, &[], false, Some(20), "nobody wants it at all: that is not a matter of frames"),
+            (8_500, &[8, 30], true, None, "no limit at once"),
+        ];
+        for (ms, limits, tell, told, why) in steps {
+            let mut joint = [Joint::ALL; MAX_ENCODINGS];
+            joint[1] = Joint::Unwanted;
+            limits.iter().for_each(|limit| joint[1].join(*limit));
+            assert_eq!(demand.update(Timestamp::from_millis(ms), joint, DELAY), tell, "{why}");
+            assert_eq!((demand.max_fps(1), demand.max_fps(0)), (told, None), "{why}");
+        }
     }
 }

@@ -126,6 +126,8 @@ pub struct EncodingDemand {
     pub rid: Option<Rid>,
     /// False when nobody's target uses it.
     pub active: bool,
+    /// The most frames per second that are of use to anybody; `None` for no limit.
+    pub max_fps: Option<u32>,
 }
 
 /// One line of a decision.

@@ -159,7 +159,7 @@ pub(crate) fn demand(
                 rid: encoding.rid.map(|rid| rid.to_string()),
                 active: encoding.active,
                 max_bitrate_bps: None,
-                max_fps: None,
+                max_fps: encoding.max_fps,
             })
             .collect(),
     }

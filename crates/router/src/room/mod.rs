@@ -148,6 +148,8 @@ impl Room {
         let Some(at) = self.position(id) else { return };
         let Some(participant) = self.participants[at].as_mut() else { return };
         participant.device = device;
+        // How many frames are of use may have changed.
+        self.pursue.extend(participant.slots.iter().filter_map(|slot| slot.shows));
         self.reselect.insert(at);
         self.settle(now, out);
     }
@@ -158,6 +160,7 @@ impl Room {
         let Some(at) = self.position(id) else { return };
         let Some(participant) = self.participants[at].as_mut() else { return };
         participant.set_view(view);
+        self.pursue.extend(participant.slots.iter().filter_map(|slot| slot.shows));
         self.reselect.insert(at);
         self.reassign = Reassign::ALL;
         self.settle(now, out);

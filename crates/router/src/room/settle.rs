@@ -12,6 +12,7 @@ use units::{Bitrate, Timestamp};
 
 use super::Room;
 use crate::assign::{Place, assign};
+use crate::demand::Joint;
 use crate::media::Media;
 use crate::publication::{MAX_ENCODINGS, Publication, SlotRef};
 use crate::rewrite::Origin;
@@ -276,15 +277,21 @@ impl Room {
             return;
         };
         // What is not known yet is wanted, else it would never become known.
-        let mut wanted: [bool; MAX_ENCODINGS] =
-            std::array::from_fn(|at| publication.encodings.get(at).is_none_or(|e| e.size().is_none()));
+        let is_unknown =
+            |at: usize| publication.encodings.get(at).is_none_or(|encoding| encoding.size().is_none());
+        let mut wanted: [Joint; MAX_ENCODINGS] =
+            std::array::from_fn(|at| if is_unknown(at) { Joint::ALL } else { Joint::Unwanted });
         let mut waited = [false; MAX_ENCODINGS];
         for at in &publication.subscribers {
             let Some(receiver) = self.participants[at.participant].as_ref() else { continue };
             let slot = &receiver.slots[at.slot];
             let switch = &slot.switch;
+            let limits = [slot.view.max_fps, receiver.device.care.max_fps, Some(receiver.device.max_fps)];
+            let limit = limits.into_iter().flatten().min().unwrap_or(u32::MAX);
             for origin in [switch.current(), switch.target()].into_iter().flatten() {
-                wanted[usize::from(origin.encoding)] |= origin.publication == id;
+                if origin.publication == id {
+                    wanted[usize::from(origin.encoding)].join(limit);
+                }
             }
             if let Some(origin) = switch.waits_for().filter(|o| o.publication == id && receiver.connected) {
                 waited[usize::from(origin.encoding)] = true;
@@ -444,6 +451,7 @@ fn demand_event(publication: &Publication) -> RoomEvent {
     let encoding = |(at, encoding): (usize, &crate::encoding::Encoding)| EncodingDemand {
         rid: encoding.rid,
         active: publication.demand.is_active(at),
+        max_fps: publication.demand.max_fps(at),
     };
     RoomEvent::Demand {
         participant: publication.participant,

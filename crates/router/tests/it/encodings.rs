@@ -282,3 +282,37 @@ fn a_section_that_pauses_and_goes_on_is_one_publication() {
         "muted pictures are black, not gone"
     );
 }
+
+/// Frames that nobody shows are not made: the room's joint limit reaches the publisher.
+#[test]
+fn the_most_frames_that_anybody_wants_are_asked_for() {
+    let limits = |world: &World| {
+        let demand = world.events.iter().rev().find_map(|(_, event)| match event {
+            RoomEvent::Demand { encodings, .. } => Some(encodings.clone()),
+            _ => None,
+        });
+        demand.map(|encodings| {
+            encodings
+                .iter()
+                .filter(|e| e.active)
+                .map(|e| (e.rid.unwrap().to_string(), e.max_fps))
+                .collect::<Vec<_>>()
+        })
+    };
+    let mut world = World::new();
+    world.camera(Camera::new(1, Codec::Vp8));
+    let first = viewer_at(&mut world, 720);
+    let second = world.receiver(VIEWER + 1, generous(), 1, 0);
+    world.view(second, &[(Want::Auto, 720)]);
+    world.run(6_000);
+    assert_eq!(limits(&world), Some(vec![("f".to_owned(), None)]), "both want all there is");
+    world.view_at(first, &[(Want::Auto, 720)], Some(15));
+    world.run(5_000);
+    assert_eq!(limits(&world), Some(vec![("f".to_owned(), None)]), "one still does");
+    world.view_at(second, &[(Want::Auto, 720)], Some(8));
+    world.run(5_000);
+    assert_eq!(limits(&world), Some(vec![("f".to_owned(), Some(15))]), "the most that anybody wants");
+    world.view_at(second, &[(Want::Auto, 720)], None);
+    world.run(1);
+    assert_eq!(limits(&world), Some(vec![("f".to_owned(), None)]), "more at once");
+}
