@@ -9,8 +9,9 @@ use units::Timestamp;
 use super::tests::{blank, head};
 use super::*;
 
-/// Frames on either side of a jump of the clock that may suffer from it when something is missing there.
-const DISTURBED: usize = 12;
+/// Frames on either side of a jump of the clock that may suffer from it when something is missing there: as far as
+/// packets can be late.
+const DISTURBED: usize = 48;
 
 /// What becomes of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
