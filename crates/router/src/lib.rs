@@ -62,6 +62,7 @@ mod speaker;
 mod switch;
 mod thinning;
 mod timers;
+mod voice;
 mod window;
 
 pub use config::Config;

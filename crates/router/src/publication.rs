@@ -12,6 +12,7 @@ use crate::demand::Demand;
 use crate::encoding::{Discard, Encoding, Received};
 use crate::input::{Incoming, SendingSection, Source};
 use crate::keyframe::KeyframeRequests;
+use crate::voice::Voice;
 use crate::{EncodingState, ParticipantId, PublicationId, PublicationState};
 
 /// Encodings of one publication: browsers send three.
@@ -43,6 +44,7 @@ pub(crate) struct Publication {
     pub(crate) keyframes: KeyframeRequests,
     pub(crate) demand: Demand,
     pub(crate) level: LevelMeter,
+    pub(crate) voice: Voice,
     /// Slots that have it as target or current.
     pub(crate) subscribers: Vec<SlotRef>,
 }
@@ -79,6 +81,7 @@ impl Publication {
             keyframes: KeyframeRequests::default(),
             demand: Demand::default(),
             level: LevelMeter::default(),
+            voice: Voice::default(),
             subscribers: Vec::new(),
         };
         publication.set_section(Timestamp::ZERO, section, history);

@@ -78,7 +78,9 @@ impl Room {
             MediaKind::Video => {}
             MediaKind::Audio => {
                 let silent = opus::is_silence(&incoming.packet.payload);
-                publication.level.hear(now, incoming.packet.extensions.audio_level, silent);
+                let level = incoming.packet.extensions.audio_level;
+                publication.level.hear(now, level, silent);
+                publication.voice.hear(now, received.media.timestamp, level, silent);
                 self.hear(now, id, out);
             }
         }

@@ -18,6 +18,7 @@ use crate::publication::{MAX_ENCODINGS, Publication, SlotRef};
 use crate::rewrite::Origin;
 use crate::select::{Offer, Selection, decodes, select};
 use crate::slot::{Explanation, Slot};
+use crate::speaker::Sounding;
 use crate::timers::Timer;
 use crate::{EncodingDemand, NextStep, Output, PublicationId, RoomEvent, SlotChoice, Source};
 
@@ -385,7 +386,11 @@ impl Room {
             .publications
             .values()
             .filter(|publication| publication.kind == MediaKind::Audio && publication.is_on())
-            .map(|publication| (publication.participant, publication.level.read(now)));
+            .map(|publication| Sounding {
+                participant: publication.participant,
+                level: publication.level.read(now),
+                scores: publication.voice.scores(now),
+            });
         if let Some(speakers) = self.speakers.update(now, voices) {
             out.push(Output::Event(RoomEvent::Speakers(speakers)));
             self.reassign.video = true;
