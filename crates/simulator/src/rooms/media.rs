@@ -152,7 +152,7 @@ mod tests {
                 assert_eq!(read, Stamp { index: at as u16, count: expected as u16, ..stamp });
                 match (at, keyframe) {
                     (0, Some(size)) => {
-                        assert_eq!((start, info.size), (FrameStart::Keyframe(size), Some(size)))
+                        assert_eq!((start, info.size()), (FrameStart::Keyframe(size), Some(size)))
                     }
                     (0, None) => assert_eq!(start, FrameStart::Delta),
                     _ => assert_eq!(start, FrameStart::No),
