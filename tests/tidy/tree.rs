@@ -38,7 +38,11 @@ pub(super) fn files() -> Vec<File> {
             let entry = entry.unwrap();
             let name = entry.file_name().into_string().unwrap();
             let kind = entry.file_type().unwrap();
-            if kind.is_dir() && !SKIPPED.contains(&name.as_str()) {
+            // In a linked worktree `.git` is a file.
+            if SKIPPED.contains(&name.as_str()) {
+                continue;
+            }
+            if kind.is_dir() {
                 folders.push(entry.path());
             } else if kind.is_file() {
                 let path = entry.path();
