@@ -3,6 +3,7 @@
 
 mod check;
 mod demo;
+mod health;
 mod serve;
 mod sim;
 
@@ -34,6 +35,8 @@ enum Command {
     Serve(Flags),
     /// Print the configuration in effect as TOML, and what is wrong with it
     Check(Flags),
+    /// Ask the server that runs with this configuration whether it is well: code 0 when it is, 1 when not
+    Health(Flags),
     /// Watch a phone and a desktop get different layers of one camera, all in this process
     Demo(demo::Arguments),
     /// Judge estimators in virtual time
@@ -79,6 +82,7 @@ pub fn run() -> ExitCode {
         None => serve::run(&cli.serve),
         Some(Command::Serve(flags)) => serve::run(&flags),
         Some(Command::Check(flags)) => check::run(&flags),
+        Some(Command::Health(flags)) => health::run(&flags),
         Some(Command::Demo(arguments)) => demo::run(&arguments),
         Some(Command::Sim(command)) => sim::run(&command),
     };

@@ -102,6 +102,7 @@ fn help_names_every_command_and_setting() {
     for part in [
         "serve",
         "check",
+        "health",
         "demo",
         "sim",
         "--listen",
@@ -139,6 +140,35 @@ fn it_greets_and_ends_cleanly_on_a_signal() {
         let output = process.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{signal}: {}", text(&output.stderr));
         assert!(!text(&output.stderr).contains('\u{1b}'), "no colours into a pipe");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn its_health_can_be_asked_for() {
+    for (flag, scheme) in [("--plain-http=false", "https"), ("--plain-http=true", "http")] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut process = terrace(folder.path())
+            .args(["--listen", "127.0.0.1:0", flag])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut greeting = BufReader::new(process.stdout.take().unwrap()).lines();
+        let port = greeting.find_map(|line| {
+            let line = line.unwrap();
+            let (_, rest) = line.split_once(&format!("{scheme}://localhost:"))?;
+            Some(rest.trim_end_matches('/').to_owned())
+        });
+        let listen = format!("127.0.0.1:{}", port.unwrap());
+        let ask = || terrace(folder.path()).args(["health", "--listen", &listen, flag]).output().unwrap();
+        let well = ask();
+        assert_eq!(well.status.code(), Some(0), "{scheme}: {}", text(&well.stderr));
+        process.kill().unwrap();
+        process.wait().unwrap();
+        let gone = ask();
+        assert_eq!(gone.status.code(), Some(1), "{scheme}");
+        assert!(text(&gone.stderr).contains("is not well"), "{}", text(&gone.stderr));
     }
 }
 
