@@ -134,7 +134,11 @@ mod tests {
             ("[::]:443", "[::1]:443"),
             ("192.0.2.7:8443", "192.0.2.7:8443"),
         ] {
-            assert_eq!(own_address(listen.parse().unwrap()), expected.parse().unwrap(), "{listen}");
+            assert_eq!(
+                own_address(listen.parse().unwrap()),
+                expected.parse::<SocketAddr>().unwrap(),
+                "{listen}"
+            );
         }
     }
 
