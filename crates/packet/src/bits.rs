@@ -110,7 +110,7 @@ mod tests {
     fn reads_what_fits_and_no_more() {
         let mut reader = BitReader::new(&[0b1010_0101, 0xff]);
         assert_eq!(reader.bits(3), Some(0b101));
-        assert_eq!(reader.bits(7), Some(0b0_0101_11));
+        assert_eq!(reader.bits(7), Some(0b001_0111));
         assert_eq!((reader.bits(7), reader.position()), (None, 10), "a field that is cut off moves nothing");
         assert_eq!(reader.bits(6), Some(0b11_1111));
         assert_eq!((reader.flag(), reader.skip(1), reader.bits(0)), (None, None, Some(0)));

@@ -196,7 +196,8 @@ mod tests {
     #[test]
     fn frames_are_raised_at_once_and_lowered_with_a_delay() {
         let mut demand = Demand::default();
-        let steps: [(u64, &[u32], bool, Option<u32>, &str); 9] = [
+        type Step<'a> = (u64, &'a [u32], bool, Option<u32>, &'a str);
+        let steps: [Step<'_>; 9] = [
             (0, &[60, 15], false, None, "somebody wants all"),
             (1_000, &[15, 8], false, None, "nobody does: wait"),
             (3_999, &[15, 8], false, None, "still"),

@@ -178,7 +178,8 @@ mod tests {
     #[test]
     fn whoever_holds_the_floor_keeps_it() {
         let mut table = Table::new();
-        let steps: [(u64, &[(ParticipantId, u8)], Option<ParticipantId>, &str); 9] = [
+        type Step<'a> = (u64, &'a [(ParticipantId, u8)], Option<ParticipantId>, &'a str);
+        let steps: [Step<'_>; 9] = [
             (2_000, &[], None, "nobody speaks"),
             (600, &[(ALICE, 35)], Some(ALICE), "a voice takes a silent floor"),
             (

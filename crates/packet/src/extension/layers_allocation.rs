@@ -99,7 +99,8 @@ mod tests {
     fn reads_what_publishers_mean_to_send() {
         let picture =
             |width: u16, height: u16| [(width - 1).to_be_bytes(), (height - 1).to_be_bytes()].concat();
-        let cases: [(Vec<u8>, u8, u8, &[Said<'_>], &str); 5] = [
+        type Case<'a> = (Vec<u8>, u8, u8, &'a [Said<'a>], &'a str);
+        let cases: [Case<'_>; 5] = [
             (vec![0], 0, 0, &[], "nothing is sent"),
             (
                 // The third of three streams says it; three temporal layers in the first, one in the others.

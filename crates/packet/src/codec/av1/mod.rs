@@ -160,7 +160,8 @@ mod tests {
         let counted = [vec![0x08, length], unit.clone(), vec![2, 0x30, 0]].concat();
         let behind_delimiter = [vec![0x28, 1, 0x10], unit.clone()].concat();
         let sized = [vec![0x18, 0x0a, length - 1], unit[1..].to_vec()].concat();
-        let cases: [(&[u8], bool, bool, Option<(u16, u16)>, &str); 6] = [
+        type Case<'a> = (&'a [u8], bool, bool, Option<(u16, u16)>, &'a str);
+        let cases: [Case<'_>; 6] = [
             (&alone, true, true, Some((640, 360)), "one element, without a length"),
             (&counted, true, true, Some((640, 360)), "elements with lengths"),
             (&behind_delimiter, true, true, Some((640, 360)), "a temporal delimiter in front"),

@@ -25,8 +25,8 @@ fn one_by_two(offset: u32) -> Vec<(u32, usize)> {
         (0b0001, 4),
         // Differences: none; two back; one back.
         (0, 1),
-        (0b1_0001_0, 6),
-        (0b1_0000_0, 6),
+        (0b10_0010, 6),
+        (0b10_0000, 6),
         // One chain that protects both targets.
         (0b10, 2),
         (0, 4),
@@ -54,9 +54,9 @@ fn two_spatial() -> Vec<(u32, usize)> {
         (0b0010, 4),
         (0b0010, 4),
         (0, 1),
-        (0b1_0001_0, 6),
-        (0b1_0000_0, 6),
-        (0b1_0001_0, 6),
+        (0b10_0010, 6),
+        (0b10_0000, 6),
+        (0b10_0010, 6),
         // No chains; sizes of both layers.
         (0, 1),
         (1, 1),
@@ -178,7 +178,7 @@ fn a_rewritten_descriptor_means_the_same_under_other_numbers() {
             "or taken away",
         ),
         (
-            bytes(&[(0b10, 2), (62, 6), (3, 16), (0b0_1011, 5), (0b10, 2), (0b01_0011_00, 8), (77, 8)]),
+            bytes(&[(0b10, 2), (62, 6), (3, 16), (0b0_1011, 5), (0b10, 2), (0b0100_1100, 8), (77, 8)]),
             Some(0b01),
             6,
             "or replaced",
@@ -219,7 +219,7 @@ proptest! {
         shifted.set_offset(shift);
         let again = DependencyDescriptor::parse(&written, Some(&shifted)).unwrap();
         let offset = |structure: &Structure| structure.offset().wrapping_add(shift) & 0x3f;
-        prop_assert_eq!(again.structure.as_ref().map(|s| s.offset()), parsed.structure.as_ref().map(offset));
+        prop_assert_eq!(again.structure.as_ref().map(Structure::offset), parsed.structure.as_ref().map(offset));
         let (layout, structure) = (again.layout, again.structure.clone());
         prop_assert_eq!(again, DependencyDescriptor { frame_number: 77, layout, structure, ..parsed });
     }
