@@ -449,6 +449,8 @@ pub(crate) struct Microphone {
     /// Loudness; `None` sends packets without the extension.
     pub(crate) dbov: Option<u8>,
     pub(crate) active: bool,
+    /// The wall clock of this publisher at time zero, in milliseconds; reports are sent if it is known.
+    pub(crate) wall: Option<u64>,
     sequence: u16,
     frame: u32,
     next: Timestamp,
@@ -461,10 +463,17 @@ impl Microphone {
             mid: Mid::parse("mic").unwrap(),
             dbov: Some(dbov),
             active: true,
+            wall: None,
             sequence: (id as u16).wrapping_mul(21_001),
             frame: 0,
             next: Timestamp::ZERO,
         }
+    }
+
+    /// The stream's SSRC and what its RTP clock shows.
+    pub(crate) fn clock(&self, now: Timestamp) -> (u32, u32) {
+        let ticks = (now.as_millis() * 48) as u32;
+        (self.id * 10 + 9, self.id.wrapping_mul(0x1234_5677).wrapping_add(ticks))
     }
 
     pub(crate) fn capture(&mut self, now: Timestamp) -> Option<Incoming> {
@@ -485,10 +494,10 @@ impl Microphone {
             ..Extensions::default()
         };
         let packet = RtpPacket {
-            ssrc: self.id * 10 + 9,
+            ssrc: self.clock(now).0,
             payload_type: 111,
             sequence: self.sequence,
-            timestamp: self.id.wrapping_mul(0x1234_5677).wrapping_add((now.as_millis() * 48) as u32),
+            timestamp: self.clock(now).1,
             marker: false,
             extensions,
             wire_size: payload.len() + 12,

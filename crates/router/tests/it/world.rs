@@ -288,34 +288,27 @@ impl World {
         self.under_way.insert((at, self.count), (from, incoming));
     }
 
-    /// Sender reports of all cameras that know the time.
+    /// Sender reports of all cameras and microphones that know the time.
     fn send_reports(&mut self) {
         let Some(interval) = self.reports_every.filter(|_| self.now >= self.next_report) else { return };
         self.next_report = self.now + interval;
-        let reports: Vec<(ParticipantId, RtcpItem)> = self
-            .cameras
-            .iter()
-            .filter_map(|camera| Some((camera, camera.wall?)))
-            .flat_map(|(camera, wall)| {
-                let ms = wall + self.now.as_millis();
-                let ntp = ((ms / 1_000) << 32) + ((ms % 1_000) << 32) / 1_000;
-                let micros = self.now.as_micros();
-                camera.layers.iter().map(move |layer| {
-                    let rtp_time = layer.timestamp_base.wrapping_add((micros * 9 / 100) as u32);
-                    let item = RtcpItem::SenderReport {
-                        ssrc: layer.ssrc,
-                        ntp,
-                        rtp_time,
-                        packets: 0,
-                        octets: 0,
-                        reports: Default::default(),
-                    };
-                    (ParticipantId(camera.id), item)
-                })
-            })
-            .collect();
-        for (from, item) in reports {
-            self.tell(from, item);
+        let micros = self.now.as_micros();
+        let clocks = self.cameras.iter().filter_map(|camera| Some((camera, camera.wall?))).flat_map(
+            |(camera, wall)| {
+                let clock = move |layer: &crate::source::Layer| {
+                    (layer.ssrc, layer.timestamp_base.wrapping_add((micros * 9 / 100) as u32))
+                };
+                camera.layers.iter().map(move |layer| (camera.id, wall, clock(layer)))
+            },
+        );
+        let sounds = self.microphones.iter().filter_map(|m| Some((m.id, m.wall?, m.clock(self.now))));
+        let all: Vec<(u32, u64, (u32, u32))> = clocks.chain(sounds).collect();
+        for (from, wall, (ssrc, rtp_time)) in all {
+            let ms = wall + self.now.as_millis();
+            let ntp = ((ms / 1_000) << 32) + ((ms % 1_000) << 32) / 1_000;
+            let (packets, octets, reports) = (0, 0, Default::default());
+            let item = RtcpItem::SenderReport { ssrc, ntp, rtp_time, packets, octets, reports };
+            self.tell(ParticipantId(from), item);
         }
     }
 
