@@ -158,3 +158,68 @@ fn strangers_and_unknown_sections_do_nothing() {
     assert!(world.room.is_empty() && world.room.slots(stranger).is_empty());
     assert_eq!(world.room.downlink(stranger), None);
 }
+
+/// A phone with four slots in a room of fifty: the pin holds, the others follow whoever holds the floor, nothing flickers.
+#[test]
+fn four_slots_follow_a_room_of_fifty_without_flicker() {
+    let mut world = World::new();
+    let mut pinned = None;
+    for id in 1..=50 {
+        let mut camera = Camera::new(id, Codec::Vp8);
+        camera.layers.truncate(1);
+        let picture = crate::world::section(&camera);
+        let publication = world.camera(camera);
+        pinned = Some(publication);
+        let sound = router::SendingSection {
+            mid: mid("mic"),
+            kind: MediaKind::Audio,
+            codec: Codec::Opus,
+            rids: Vec::new(),
+            ..picture.clone()
+        };
+        world.act(|room, now, out| room.set_sections(now, ParticipantId(id), &[picture, sound], &[], out));
+        world.microphones.push(Microphone::new(id, 100));
+    }
+    let phone = world.receiver(100, crate::world::device(selector::DeviceClass::Mobile), 4, 1);
+    let pin = (Want::Publication(pinned.unwrap()), 360);
+    world.view(phone, &[pin, (Want::Auto, 180), (Want::Auto, 180), (Want::Auto, 180)]);
+    world.run(1_000);
+    let pictures = |world: &World| shown(world, phone)[..4].to_vec();
+    let speak = |world: &mut World, speaking: &[u32], ms: u64| {
+        for microphone in &mut world.microphones {
+            microphone.dbov = Some(if speaking.contains(&microphone.id) { 35 } else { 100 });
+        }
+        let mut seen = Vec::new();
+        for _ in 0..ms.div_ceil(100) {
+            world.run(ms.min(100));
+            seen.push(pictures(world));
+        }
+        seen.dedup();
+        seen
+    };
+    // Who speaks for how long, how often slots may change meanwhile, what they show then, and why.
+    type Scene<'a> = (&'a [u32], u64, usize, [u32; 4], &'a str);
+    let scenes: [Scene<'_>; 7] = [
+        (&[], 1_000, 0, [50, 2, 3, 1], "who came first"),
+        (&[30], 2_000, 1, [50, 2, 30, 1], "whoever speaks takes the place of the last"),
+        (&[], 300, 0, [50, 2, 30, 1], "a pause for breath"),
+        (&[45], 40, 0, [50, 2, 30, 1], "a cough in it"),
+        (&[30], 2_000, 0, [50, 2, 30, 1], "and on"),
+        (&[40], 3_000, 1, [50, 40, 30, 1], "an answer; who spoke before stays where it is"),
+        (&[50], 3_000, 0, [50, 40, 30, 1], "whoever is pinned has a place"),
+    ];
+    for (speaking, ms, most, expected, why) in scenes {
+        let before = pictures(&world);
+        let mut seen = vec![before];
+        seen.extend(speak(&mut world, speaking, ms));
+        seen.dedup();
+        assert!(seen.len() - 1 <= most, "{why}: {seen:?}");
+        assert_eq!(pictures(&world), expected.map(Some), "{why}");
+    }
+    let mut seen = vec![pictures(&world)];
+    for turn in 0..8 {
+        seen.extend(speak(&mut world, &[if turn % 2 == 0 { 30 } else { 40 }], 1_500));
+    }
+    seen.dedup();
+    assert_eq!(seen.len(), 1, "two who take turns are both there: {seen:?}");
+}
