@@ -3,6 +3,7 @@
 //! A rule that fails names the file, the line and the reason; an exception that no longer applies fails as well.
 
 mod book;
+mod checklist;
 mod layers;
 mod sources;
 mod tree;
