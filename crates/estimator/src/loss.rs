@@ -9,6 +9,10 @@
 //! part would not do: from 50 % loss a cut by 12 % leaves a policer at 43 %, which passes for indifference. Loss that
 //! comes in bursts needs a longer look than loss that does not, so the watch ends when the count of *bursts* seen
 //! settles the question, not after a fixed time.
+//!
+//! A sender of few packets sees large ratios by chance: two lost of fifteen are 13 %, and after them comes less, as
+//! after every extreme. So an alarm looks back until it has enough packets and is told how far chance reaches, and a
+//! limit is believed only when less was lost than chance allows. What stays undecided changes nothing.
 
 use units::Timestamp;
 
@@ -22,6 +26,8 @@ const SHORT: i64 = 600_000;
 const LONG: i64 = 3_000_000;
 /// Fewer packets than this are not a ratio.
 const ENOUGH: u32 = 15;
+/// An alarm looks at the shorter window, or so far back that it holds this many, up to the longer one.
+const ENOUGH_TO_ALARM: u32 = 60;
 
 /// What a window of sent packets came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -43,6 +49,11 @@ impl LossWindow {
     /// Mean length of a run.
     fn burst_length(self) -> f64 {
         f64::from(self.lost.max(1)) / f64::from(self.bursts.max(1))
+    }
+
+    /// One standard deviation of the ratio when each packet is lost with probability `p`, in runs of `burst`.
+    fn spread(self, p: f64, burst: f64) -> f64 {
+        (p * burst / f64::from(self.packets.max(1))).sqrt()
     }
 }
 
@@ -106,6 +117,17 @@ impl LossMeter {
         window
     }
 
+    /// The shorter window, or as much more as it takes to hold enough packets for an alarm.
+    fn telling(&self) -> LossWindow {
+        let mut window = self.recent(SHORT);
+        let mut span = SHORT;
+        while window.packets < ENOUGH_TO_ALARM && span < LONG {
+            span = (2 * span).min(LONG);
+            window = self.recent(span);
+        }
+        window
+    }
+
     fn bucket(&mut self, sent: Timestamp) -> Option<&mut Bucket> {
         if self.buckets.is_empty() {
             self.buckets = vec![Bucket { slot: i64::MIN, ..Bucket::default() }; BUCKETS];
@@ -150,6 +172,8 @@ pub(crate) struct LossInput {
     pub(crate) queued: bool,
     /// The queue is next to nothing.
     pub(crate) empty: bool,
+    /// The sender does not use what it has.
+    pub(crate) limited: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -186,6 +210,13 @@ pub(crate) struct LossTest {
 impl LossTest {
     /// Loss this far over the path's own starts a test.
     const ALARM: f64 = 0.05;
+    /// Any path may lose this much, for all that is known at the start.
+    const USUAL: f64 = 0.02;
+    /// Chance reaches so many standard deviations.
+    const CHANCE: f64 = 4.0;
+    const CHANCE_OF_VERDICT: f64 = 2.0;
+    /// So much of a sender that does not use its target: the test would take from it what it does use.
+    const ALARM_LIMITED: f64 = 0.1;
     /// And this far starts a cut near a limit that is known.
     const ALARM_AT_LIMIT: f64 = 0.015;
     /// More than this is nobody's radio.
@@ -203,8 +234,11 @@ impl LossTest {
     const SLOWER: f64 = 0.95;
     /// Fewest packets of a verdict.
     const WATCH_PACKETS: u32 = 40;
-    /// Longest watch, s.
+    /// Longest wait for a clear answer, and for any, s.
     const WATCH_MAX: f64 = 2.5;
+    const GIVE_UP: f64 = 5.0;
+    /// A target counts as used up to this much of what is sent.
+    const USED: f64 = 1.1;
     /// A limit that was not met for so long is forgotten, s.
     const LIMIT_AGE: f64 = 30.0;
     /// After an error a limit is believed less easily for so long, s.
@@ -231,8 +265,8 @@ impl LossTest {
         if let Some(watch) = self.watch {
             return self.judge(meter, input, watch);
         }
-        let short = meter.recent(SHORT);
-        let Some(loss) = short.ratio() else { return LossAction::None };
+        let seen = meter.telling();
+        let Some(loss) = seen.ratio() else { return LossAction::None };
         if self.limit.is_some_and(|limit| self.is_forgotten(input, limit)) {
             self.limit = None;
         }
@@ -241,31 +275,36 @@ impl LossTest {
         }
         // What a full queue dropped is in the window for a while after the queue is gone.
         let after_queue = self.queued_at.is_some_and(|at| (input.now - at).as_secs_f64() < Self::AFTER_QUEUE);
-        if after_queue || short.bursts < 2 || loss <= self.inherent + self.alarm(short) {
+        if after_queue || seen.bursts < 2 || loss <= self.alarm(seen, input.limited) {
             return LossAction::None;
         }
-        self.begin(meter, input, loss)
+        self.begin(input, seen, loss)
     }
 
-    /// So much over the path's own loss starts a test: what chance brings seldom, and less near a limit that is known.
-    fn alarm(&self, window: LossWindow) -> f64 {
-        let least = if self.limit.is_some() { Self::ALARM_AT_LIMIT } else { Self::ALARM };
-        let spread = (self.inherent * window.burst_length() / f64::from(window.packets)).sqrt();
-        least.max(3.0 * spread)
+    /// Loss over this starts a test: more than chance brings, and less near a limit that is known.
+    fn alarm(&self, window: LossWindow, limited: bool) -> f64 {
+        let known = self.limit.is_some();
+        let least = match () {
+            () if known => Self::ALARM_AT_LIMIT,
+            () if limited => Self::ALARM_LIMITED,
+            () => Self::ALARM,
+        };
+        let usual = if known { self.inherent } else { self.inherent.max(Self::USUAL) };
+        (self.inherent + least).max(usual + Self::CHANCE * window.spread(usual, window.burst_length()))
     }
 
     fn is_forgotten(&self, input: &LossInput, limit: Limit) -> bool {
         (input.now - limit.seen).as_secs_f64() > Self::LIMIT_AGE || input.target > 1.3 * limit.rate
     }
 
-    fn begin(&mut self, meter: &LossMeter, input: &LossInput, loss: f64) -> LossAction {
-        let before = meter.recent(LONG);
+    fn begin(&mut self, input: &LossInput, before: LossWindow, loss: f64) -> LossAction {
         // An alarm fires on the highest of many looks: what to expect afterwards is nearer to the long run.
-        let expected = before.ratio().map_or(loss, |long| long.clamp(loss / 2.0, loss));
+        let expected = (loss - before.spread(loss, before.burst_length())).max(loss / 2.0);
         let arriving = input.delivered.unwrap_or(input.target * (1.0 - loss));
         let most = if self.limit.is_some() { Self::CUT_AT_LIMIT } else { Self::CUT };
-        let target =
-            (Self::BELOW_DELIVERED * arriving).clamp(Self::CUT_LEAST * input.target, most * input.target);
+        // Of a sender that does not use its target, only less than what it sends is less.
+        let used = input.target.min(Self::USED * input.sent.max(arriving));
+        let target = (Self::BELOW_DELIVERED * arriving).clamp(Self::CUT_LEAST * used, most * used);
         self.watch = Some(Watch {
             since: input.now,
             before,
@@ -280,42 +319,47 @@ impl LossTest {
     fn judge(&mut self, meter: &LossMeter, input: &LossInput, watch: Watch) -> LossAction {
         let elapsed = (input.now - watch.since).as_secs_f64();
         let after = meter.from(micros(watch.since) + (Self::SETTLE * 1e6) as i64);
-        let (Some(loss), true) = (after.ratio(), after.packets >= Self::WATCH_PACKETS) else {
-            if elapsed > 2.0 * Self::WATCH_MAX {
-                self.watch = None;
-            }
-            return LossAction::None;
-        };
         // Only what left more slowly can tell: a pacer's backlog or a source that lags may still be at the old rate.
         let slower = input.sent / watch.sent.max(1.0);
-        if slower > Self::SLOWER {
-            if elapsed > 2.0 * Self::WATCH_MAX {
-                self.watch = None;
-            }
-            return LossAction::None;
-        }
+        let (Some(loss), true, true) =
+            (after.ratio(), after.packets >= Self::WATCH_PACKETS, slower <= Self::SLOWER)
+        else {
+            return if elapsed > Self::GIVE_UP { self.undecided(watch) } else { LossAction::None };
+        };
         // Loss of the rate: what exceeded the limit is gone now, or less of it is left.
         let of_rate = (1.0 - (1.0 - watch.loss) / slower).max(0.0);
         let middle = 0.5 * (watch.loss + of_rate);
         let burst = watch.before.burst_length().max(after.burst_length());
-        let spread = (middle * burst / f64::from(after.packets)).sqrt();
-        if (loss - middle).abs() < 2.0 * spread && elapsed < Self::WATCH_MAX {
+        let close = (loss - middle).abs() < 2.0 * after.spread(middle, burst);
+        if close && elapsed < Self::WATCH_MAX {
             return LossAction::None;
         }
-        self.watch = None;
         let recently_wrong =
             self.disproved.is_some_and(|at| (input.now - at).as_secs_f64() < Self::DISPROVED_FOR);
         // After an error only little of the loss may be left for a limit to be believed.
         if loss > if recently_wrong { 0.5 * middle } else { middle } {
+            self.watch = None;
             if self.limit.take().is_some() {
                 self.disproved = Some(input.now);
             }
             self.inherent = self.inherent.max(0.9 * loss).min(Self::INHERENT_MAX);
             return LossAction::Set(0.97 * watch.target, Reason::LossOfPath);
         }
+        let chance = Self::CHANCE_OF_VERDICT * after.spread(watch.loss, burst);
+        if self.limit.is_none() && loss > watch.loss - chance {
+            // As little may be chance on a path that always loses this much.
+            return if elapsed > Self::GIVE_UP { self.undecided(watch) } else { LossAction::None };
+        }
+        self.watch = None;
         let rate = watch.delivered.min(watch.target);
         self.limit = Some(Limit { rate, seen: input.now });
         LossAction::Limit { target: 0.97 * rate, ceiling: rate }
+    }
+
+    /// Nothing was learnt, so nothing changes.
+    fn undecided(&mut self, watch: Watch) -> LossAction {
+        self.watch = None;
+        LossAction::Set(0.97 * watch.target, Reason::LossOfPath)
     }
 
     /// What is always lost is learnt slowly and forgotten fast.

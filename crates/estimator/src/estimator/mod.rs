@@ -312,6 +312,7 @@ impl Estimator {
             sent: signals.sent_reported,
             queued: queue > signals.threshold || self.rate.state() == State::Competing,
             empty: queue < 10.0,
+            limited: signals.limited,
         };
         match self.test.step(&self.loss, &input) {
             LossAction::None => {}

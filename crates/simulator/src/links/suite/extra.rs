@@ -12,6 +12,7 @@ use super::super::link::{Limit, LinkSpec, Policer};
 use super::super::loss::LossModel;
 use super::super::queue::QueueKind;
 use super::super::receiver::Format;
+use super::super::source::SourceSpec;
 use super::super::tcp::{TcpLoad, TcpVariant};
 use super::video::{both_ways, handover_link, single, variable, with_tcp};
 use super::{VIDEO_MAX, VIDEO_WIDE, bottleneck, constant, sfu_flow, video_flow, way_back, without_steps};
@@ -119,8 +120,29 @@ fn losses() -> Vec<Case> {
         // What an SFU makes of a tenth lost, and of a policer.
         single("S:loss10", 90, lossy(LossModel::Independent(0.10)), vec![sfu_flow(0, 90)]),
         single("S:policer", 90, policed(), vec![sfu_flow(0, 90)]),
+        // A start in the same building: few packets, a path that is never full, and some loss of it.
+        single("S:near-loss3", 20, near_loss(), vec![seldom(small_sfu_flow(0, 20))]),
+        single("near-loss3", 20, near_loss(), vec![seldom(wide(20).remove(0))]),
         single("reorder", 90, LinkSpec { reorder: 0.01, ..usual(3.0) }, wide(90)),
     ]
+}
+
+/// Half a millisecond away, 50 Mbit/s that nothing fills, and 3 % of all packets lost.
+fn near_loss() -> LinkSpec {
+    let loss = LossModel::Independent(0.03);
+    LinkSpec { delay: constant(MILLI / 2), jitter: MILLI / 4, loss, ..usual(50.0) }
+}
+
+/// Layers of a picture that is shown small: one packet a frame at most times.
+fn small_sfu_flow(start_s: u64, stop_s: u64) -> FlowSpec {
+    let layers = SourceSpec::Layers(vec![70_000, 200_000, 500_000]);
+    FlowSpec::media(layers, start_s * SECOND, stop_s * SECOND)
+}
+
+/// A flow whose receiver reports each 100 ms.
+fn seldom(mut flow: FlowSpec) -> FlowSpec {
+    flow.receiver_mut().interval = 100 * MILLI;
+    flow
 }
 
 /// Other traffic on the same links.
