@@ -200,7 +200,13 @@ impl Sender {
         while self.next_frame <= now {
             self.next_frame += FRAME;
             if !self.paused && !self.holds_too_much(now) {
+                let before = self.layer();
                 let bytes = self.source.frame(now);
+                if self.layer() != before {
+                    // The keyframe starts another layer: nobody can use what still waits of the old one.
+                    self.waiting.clear();
+                    self.waiting_bytes = 0;
+                }
                 self.split(now, bytes);
             }
         }
