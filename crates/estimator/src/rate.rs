@@ -27,25 +27,27 @@ use crate::{Capacity, Reason, State};
 /// Self-inflicted queue that a climb may risk before the next look, s.
 const RISK: f64 = 0.025;
 /// Bounds of the climb, per second.
-const CLIMB: (f64, f64) = (0.1, 0.6);
+const CLIMB: (f64, f64) = (0.1, 0.85);
 /// The additive step near the ceiling: bit/s per second, and part of the target per second.
 const ADDITIVE: (f64, f64) = (60_000.0, 0.02);
 /// The band around the ceiling in which the climb is additive, and where it is free again.
 const BAND: (f64, f64, f64) = (0.85, 1.03, 1.3);
 /// After congestion the climb starts at this part of its speed and is back after so long, s.
-const CALM: (f64, f64) = (0.3, 3.0);
+const CALM: (f64, f64) = (0.3, 2.0);
 /// An empty queue in the band for this long, s, raises doubts about the ceiling: the step grows with the square.
 const DOUBT_AFTER: f64 = 2.0;
 /// Two capacities agree within this (a logarithm); the gain with which agreement is learnt.
 const AGREES: f64 = 0.07;
 const STEADY_GAIN: f64 = 0.3;
 /// Where capacities agree, the way back ends higher and the climb is slower: there is less to find out.
-const STEADY_BACK: (f64, f64) = (0.93, 0.03);
+const STEADY_BACK: (f64, f64) = (0.96, 0.03);
 const STEADY_SLOWER: f64 = 0.6;
 /// Where no queue warns, an empty queue is no doubt, and each step over the limit is loss: climb by this part.
 const POLICED: f64 = 0.3;
 /// A climb never goes beyond this much of what arrives.
 const ACKED_LIMIT: (f64, f64) = (1.5, 20_000.0);
+/// A cut is this part of the queue: so many ms would be all of the rate.
+const CUT_ALL: f64 = 300.0;
 /// The hold after a cut: until its effect was reported, and this long, so that a short round trip is no disadvantage.
 const HOLD: Duration = Duration::from_millis(250);
 /// No queue, ms: below this a drain is over.
@@ -329,7 +331,7 @@ impl Rate {
 
     /// Proportional to the queue, deeper the longer it takes.
     fn cut(&mut self, s: &Signals, drain: &Drain, reason: Reason) {
-        let depth = (s.queue / 400.0).clamp(0.06, 0.5) * if s.marked { 0.5 } else { 1.0 };
+        let depth = (s.queue / CUT_ALL).clamp(0.06, 0.5) * if s.marked { 0.5 } else { 1.0 };
         let late = 0.1 * ((s.now - drain.since).as_secs_f64() - 1.0).max(0.0);
         let target = drain.capacity * (1.0 - depth - late).max(0.45);
         self.set(target.min(self.target), reason);

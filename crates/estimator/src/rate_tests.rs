@@ -49,7 +49,7 @@ fn what_each_situation_does_in_a_second() {
     type Change = fn(&mut Signals);
     let cases: [(Change, std::ops::Range<f64>, Reason, &str); 7] = [
         (|_| {}, 1.5..1.53, Reason::AckedLimit, "free, and bounded by what arrives"),
-        (|s| s.acked = [Some(4e6); 4], 1.7..1.9, Reason::Climb, "free: 60 % a second"),
+        (|s| s.acked = [Some(4e6); 4], 2.2..2.4, Reason::Climb, "free: 85 % a second, compounded"),
         (|s| s.limited = true, 1.0..1.001, Reason::ApplicationLimited, "unused: nothing is learnt"),
         (|s| s.queue = 13.0, 1.0..1.001, Reason::Start, "a queue at the gate"),
         (|s| s.testing = true, 1.0..1.001, Reason::Start, "a loss test runs"),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use units::{Bitrate, DataSize};
 
 /// On top of the path's own round trip and the wait for feedback: the queue and jitter that is normal.
-const SLACK: Duration = Duration::from_millis(120);
+const SLACK: Duration = Duration::from_millis(110);
 /// Among flows that fill the queue, the queue belongs to the round trip, up to what buffers are made for.
 const SLACK_COMPETING: Duration = Duration::from_millis(200);
 const QUEUE_COMPETING: Duration = Duration::from_millis(500);
@@ -46,7 +46,7 @@ mod tests {
     fn sizes() {
         let ms = Duration::from_millis;
         let cases =
-            [(1_000, 50, 50, 27_500, "1 Mbit/s over 220 ms"), (50, 20, 50, 2_600, "never below two packets")];
+            [(1_000, 50, 50, 26_250, "1 Mbit/s over 210 ms"), (50, 20, 50, 2_600, "never below two packets")];
         for (kbps, rtt, feedback, bytes, why) in cases {
             let got = size(Bitrate::from_kbps(kbps), ms(rtt), ms(feedback));
             assert_eq!(got.as_bytes(), bytes, "{why}");

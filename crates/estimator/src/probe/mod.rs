@@ -26,10 +26,10 @@ const SHORT_CERTAINTY: f64 = 0.87;
 const IMMUNITY: Duration = Duration::from_millis(400);
 /// Wait after an answer: yes, no, and how often the latter doubles.
 const AFTER_SUCCESS: Duration = Duration::from_millis(150);
-const AFTER_FAILURE: Duration = Duration::from_millis(1_500);
-const DOUBLINGS: u32 = 2;
+const AFTER_FAILURE: Duration = Duration::from_millis(900);
+const DOUBLINGS: u32 = 3;
 /// A no that only showed when the rate was used cost a queue, and a switch down: ask less often.
-const DOUBLINGS_AT_COST: u32 = 4;
+const DOUBLINGS_AT_COST: u32 = 5;
 /// A path that was not asked for so long past its wait may have changed.
 const DOUBT_AGE: Duration = Duration::from_secs(10);
 /// A rate of at least this part of the denied one asks the same question.
