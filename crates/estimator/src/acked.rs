@@ -11,25 +11,42 @@ const BUCKET: i64 = 20_000;
 /// Buckets kept: 2.56 s, more than the longest window and one round trip.
 const COUNT: usize = 128;
 
-/// One bucket in 24 bytes. Times are offsets from its start.
+/// One bucket in 28 bytes. Times are offsets from its start; sums are of everything before it and wrap.
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
-    slot: i64,
+    /// Low bits of the number of its 20 ms: unambiguous for a year each way.
+    slot: i32,
     bytes: u32,
+    bytes_before: u32,
+    packets_before: u32,
     first_size: u32,
     first: u16,
     last: u16,
+    /// Zero: an empty bucket.
     packets: u16,
 }
 
-const NONE: Bucket = Bucket { slot: i64::MIN, bytes: 0, first_size: 0, first: 0, last: 0, packets: 0 };
+const NONE: Bucket = Bucket {
+    slot: 0,
+    bytes: 0,
+    bytes_before: 0,
+    packets_before: 0,
+    first_size: 0,
+    first: 0,
+    last: 0,
+    packets: 0,
+};
 
 /// Bytes over time, for windows up to two and a half seconds. Empty until the first packet.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Meter {
     buckets: Vec<Bucket>,
     newest: Option<i64>,
+    newest_slot: i64,
     oldest: i64,
+    /// Of everything so far, wrapping.
+    bytes: u32,
+    packets: u32,
 }
 
 /// What a window held.
@@ -59,24 +76,46 @@ impl Meter {
         if self.buckets.is_empty() {
             self.buckets = vec![NONE; COUNT];
             self.oldest = time;
+            self.newest_slot = i64::MIN;
         }
         let slot = time.div_euclid(BUCKET);
-        let offset = time.rem_euclid(BUCKET) as u16;
-        let bucket = &mut self.buckets[slot.rem_euclid(COUNT as i64) as usize];
-        if bucket.slot > slot {
+        let newest = self.newest_slot.max(slot);
+        if newest - slot >= COUNT as i64 {
             return;
         }
-        if bucket.slot < slot {
-            *bucket = Bucket { slot, bytes, first_size: bytes, first: offset, last: offset, packets: 1 };
-        } else {
+        // What comes late shifts the sums of all that was counted for later times.
+        let mut before = (self.bytes, self.packets);
+        for later in slot + 1..=newest {
+            if let Some(bucket) = self.bucket_mut(later) {
+                before = (bucket.bytes_before, bucket.packets_before);
+                bucket.bytes_before = bucket.bytes_before.wrapping_add(bytes);
+                bucket.packets_before = bucket.packets_before.wrapping_add(1);
+            }
+        }
+        let offset = (time - slot * BUCKET) as u16;
+        if let Some(bucket) = self.bucket_mut(slot) {
             bucket.bytes = bucket.bytes.saturating_add(bytes);
             bucket.packets = bucket.packets.saturating_add(1);
             if offset < bucket.first {
                 (bucket.first, bucket.first_size) = (offset, bytes);
             }
             bucket.last = bucket.last.max(offset);
+        } else {
+            self.buckets[index(slot)] = Bucket {
+                slot: slot as i32,
+                bytes,
+                bytes_before: before.0,
+                packets_before: before.1,
+                first_size: bytes,
+                first: offset,
+                last: offset,
+                packets: 1,
+            };
         }
-        self.newest = Some(self.newest.map_or(time, |newest| newest.max(time)));
+        self.bytes = self.bytes.wrapping_add(bytes);
+        self.packets = self.packets.wrapping_add(1);
+        self.newest = self.newest.max(Some(time));
+        self.newest_slot = newest;
     }
 
     /// The newest packet's time.
@@ -87,32 +126,36 @@ impl Meter {
 
     /// What the `window` µs up to `end` held. Never reaches back beyond 2.5 s.
     pub(crate) fn window(&self, end: i64, window: i64) -> Window {
-        let mut result = Window { bytes: 0, bytes_after_first: 0, span: 0, packets: 0 };
-        if self.buckets.is_empty() {
-            return result;
-        }
-        let last_slot = end.div_euclid(BUCKET);
-        let first_slot =
-            (end.saturating_sub(window).div_euclid(BUCKET) + 1).max(last_slot - COUNT as i64 + 1);
-        let (mut first, mut first_size, mut last) = (None, 0, i64::MIN);
-        for slot in first_slot..=last_slot {
-            let bucket = &self.buckets[slot.rem_euclid(COUNT as i64) as usize];
-            if bucket.slot != slot {
-                continue;
-            }
-            if first.is_none() {
-                first = Some(slot * BUCKET + i64::from(bucket.first));
-                first_size = bucket.first_size;
-            }
-            last = slot * BUCKET + i64::from(bucket.last);
-            result.bytes += u64::from(bucket.bytes);
-            result.packets += u32::from(bucket.packets);
-        }
-        if let Some(first) = first {
-            result.bytes_after_first = result.bytes - u64::from(first_size);
-            result.span = last - first;
-        }
-        result
+        self.between(end, window).unwrap_or(Window { bytes: 0, bytes_after_first: 0, span: 0, packets: 0 })
+    }
+
+    fn between(&self, end: i64, window: i64) -> Option<Window> {
+        self.newest?;
+        let newest = self.newest_slot;
+        let to = end.div_euclid(BUCKET).min(newest);
+        let from = (end.saturating_sub(window).div_euclid(BUCKET) + 1).max(newest - COUNT as i64 + 1);
+        // Only the ends are looked at: what lies between them is in the sums.
+        let (first_slot, first) = (from..=to).find_map(|slot| Some((slot, self.bucket(slot)?)))?;
+        let (last_slot, last) = (first_slot..=to).rev().find_map(|slot| Some((slot, self.bucket(slot)?)))?;
+        let bytes = last.bytes_before.wrapping_add(last.bytes).wrapping_sub(first.bytes_before);
+        let packets = last.packets_before.wrapping_add(u32::from(last.packets));
+        let begin = first_slot * BUCKET + i64::from(first.first);
+        Some(Window {
+            bytes: u64::from(bytes),
+            bytes_after_first: u64::from(bytes.saturating_sub(first.first_size)),
+            span: last_slot * BUCKET + i64::from(last.last) - begin,
+            packets: packets.wrapping_sub(first.packets_before),
+        })
+    }
+
+    fn bucket(&self, slot: i64) -> Option<&Bucket> {
+        let bucket = &self.buckets[index(slot)];
+        (bucket.packets > 0 && bucket.slot == slot as i32).then_some(bucket)
+    }
+
+    fn bucket_mut(&mut self, slot: i64) -> Option<&mut Bucket> {
+        let bucket = &mut self.buckets[index(slot)];
+        (bucket.packets > 0 && bucket.slot == slot as i32).then_some(bucket)
     }
 
     /// Rate between first and last packet of the `window` µs before the newest packet, bit/s.
@@ -136,6 +179,10 @@ impl Meter {
     pub(crate) fn heap_bytes(&self) -> usize {
         self.buckets.capacity() * size_of::<Bucket>()
     }
+}
+
+fn index(slot: i64) -> usize {
+    slot.rem_euclid(COUNT as i64) as usize
 }
 
 /// The acknowledged rate as the reference mode filters it: short samples, weighed by how far they lie from what is

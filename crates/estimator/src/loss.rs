@@ -70,6 +70,8 @@ struct Bucket {
 pub(crate) struct LossMeter {
     buckets: Vec<Bucket>,
     newest: Option<i64>,
+    /// When the newest packet that was lost had been sent.
+    newest_lost: Option<i64>,
 }
 
 impl LossMeter {
@@ -81,6 +83,7 @@ impl LossMeter {
 
     /// `after_loss`: the packet before it was lost as well.
     pub(crate) fn on_lost(&mut self, sent: Timestamp, after_loss: bool) {
+        self.newest_lost = self.newest_lost.max(Some(micros(sent)));
         if let Some(bucket) = self.bucket(sent) {
             bucket.lost = bucket.lost.saturating_add(1);
             bucket.bursts = bucket.bursts.saturating_add(u16::from(!after_loss));
@@ -99,6 +102,14 @@ impl LossMeter {
     /// The last `span` µs of sending that were reported on.
     pub(crate) fn recent(&self, span: i64) -> LossWindow {
         self.newest.map_or_else(LossWindow::default, |newest| self.from(newest - span))
+    }
+
+    /// Nothing was lost for longer than any window.
+    fn is_clean(&self) -> bool {
+        match (self.newest, self.newest_lost) {
+            (Some(newest), Some(lost)) => newest - lost > LONG + BUCKET,
+            (_, lost) => lost.is_none(),
+        }
     }
 
     /// What was sent from `start` on, µs, as far as it was reported on.
@@ -219,6 +230,8 @@ impl LossTest {
     const ALARM_LIMITED: f64 = 0.1;
     /// And this far starts a cut near a limit that is known.
     const ALARM_AT_LIMIT: f64 = 0.015;
+    /// Less inherent loss than this is none.
+    const NOTHING: f64 = 1e-4;
     /// More than this is nobody's radio.
     const INHERENT_MAX: f64 = 0.4;
     /// Loss so soon after a queue is the queue's, s.
@@ -261,6 +274,12 @@ impl LossTest {
 
     /// Once per report.
     pub(crate) fn step(&mut self, meter: &LossMeter, input: &LossInput) -> LossAction {
+        if input.queued {
+            self.queued_at = Some(input.now);
+        }
+        if self.is_idle() && meter.is_clean() {
+            return LossAction::None;
+        }
         self.relax(meter, input);
         if let Some(watch) = self.watch {
             return self.judge(meter, input, watch);
@@ -269,9 +288,6 @@ impl LossTest {
         let Some(loss) = seen.ratio() else { return LossAction::None };
         if self.limit.is_some_and(|limit| self.is_forgotten(input, limit)) {
             self.limit = None;
-        }
-        if input.queued {
-            self.queued_at = Some(input.now);
         }
         // What a full queue dropped is in the window for a while after the queue is gone.
         let after_queue = self.queued_at.is_some_and(|at| (input.now - at).as_secs_f64() < Self::AFTER_QUEUE);
@@ -291,6 +307,11 @@ impl LossTest {
         };
         let usual = if known { self.inherent } else { self.inherent.max(Self::USUAL) };
         (self.inherent + least).max(usual + Self::CHANCE * window.spread(usual, window.burst_length()))
+    }
+
+    /// Nothing is known, so nothing can be learnt from no loss.
+    fn is_idle(&self) -> bool {
+        self.watch.is_none() && self.limit.is_none() && self.inherent < Self::NOTHING
     }
 
     fn is_forgotten(&self, input: &LossInput, limit: Limit) -> bool {

@@ -230,7 +230,7 @@ impl Skew {
 }
 
 /// Least squares slope.
-pub(crate) fn slope(points: impl Iterator<Item = (f64, f64)> + Clone) -> f64 {
+fn slope(points: impl Iterator<Item = (f64, f64)> + Clone) -> f64 {
     let (mut n, mut sx, mut sy) = (0.0, 0.0, 0.0);
     for (x, y) in points.clone() {
         (n, sx, sy) = (n + 1.0, sx + x, sy + y);

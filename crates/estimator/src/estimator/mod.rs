@@ -34,7 +34,7 @@ const STALE: Duration = Duration::from_secs(10);
 /// What is due and has to wait is looked at this often.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// A probe wants an empty queue for this long before.
-const CALM_BEFORE_PROBE: Duration = Duration::from_millis(700);
+const CALM_BEFORE_PROBE: Duration = Duration::from_millis(500);
 /// Once in so long the base should be seen; else the rate falls to this for five round trips.
 const REFRESH_EACH: Duration = Duration::from_secs(20);
 const REFRESH_RTTS: u32 = 5;
@@ -257,8 +257,7 @@ impl Estimator {
 
     /// When to call [`Estimator::handle_timeout`] if nothing happens before. Never `None` while somebody wants media.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        let wanted = self.demand.is_none_or(|demand| !demand.max_useful.is_zero());
-        let probe = if wanted { self.prober.deadline() } else { None };
+        let probe = self.may_ask().then(|| self.prober.deadline()).flatten();
         let stale = self.last_media.filter(|_| !self.stale).map(|at| at + STALE);
         [self.outage_at().filter(|_| !self.outage), self.refresh_until, probe, stale]
             .into_iter()
@@ -266,6 +265,12 @@ impl Estimator {
             .min()
             // What is due and could not be done yet (a probe waits for a calm queue) is looked at again shortly.
             .map(|at| at.max(self.looked_at + LOOK_INTERVAL))
+    }
+
+    /// There is something that a probe could find out for somebody.
+    fn may_ask(&self) -> bool {
+        self.prober.is_busy()
+            || self.demand.is_none_or(|demand| demand.max_useful.as_f64() > self.rate.target())
     }
 
     /// A probe to send now, if there is one.
@@ -388,7 +393,6 @@ impl Estimator {
     pub(crate) fn heap_bytes(&self) -> usize {
         self.history.heap_bytes()
             + self.queue.heap_bytes()
-            + self.slope.heap_bytes()
             + [&self.acked, &self.sent, &self.media].iter().map(|meter| meter.heap_bytes()).sum::<usize>()
             + self.batch.capacity() * size_of::<Acked>()
     }
@@ -398,5 +402,7 @@ fn micros(at: Timestamp) -> i64 {
     i64::try_from(at.as_micros()).unwrap_or(i64::MAX)
 }
 
+#[cfg(test)]
+mod long_tests;
 #[cfg(test)]
 mod tests;
