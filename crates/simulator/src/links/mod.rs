@@ -18,6 +18,7 @@
 //! The order of a run: [`world`] moves [`packet`]s between [`sender`], [`link`]s and [`receiver`] and leaves a
 //! [`record`]; [`metrics`] judges it; [`report`] puts the judgements into words.
 
+pub mod baseline;
 pub mod capacity;
 pub mod case;
 pub mod controller;

@@ -3,6 +3,7 @@
 //! The JSON keys are a contract that people script against: adding is fine, renaming is not. Rates are in kbit/s, times
 //! in milliseconds, shares are fractions.
 
+mod figure;
 mod html;
 mod plot;
 mod text;
@@ -15,6 +16,7 @@ use super::case::Group;
 use super::controller::ControllerKind;
 use super::metrics::{self, Metrics};
 
+pub use figure::figure;
 pub use html::html;
 pub use plot::Plot;
 pub use text::{csv, table};
