@@ -128,15 +128,18 @@ impl LossMeter {
         window
     }
 
-    /// The shorter window, or as much more as it takes to hold enough packets for an alarm.
-    fn telling(&self) -> LossWindow {
-        let mut window = self.recent(SHORT);
+    /// The shorter window, or as much more as it takes to hold enough packets for an alarm, but nothing sent before
+    /// `start`, µs.
+    fn telling(&self, start: i64) -> LossWindow {
+        let Some(newest) = self.newest else { return LossWindow::default() };
         let mut span = SHORT;
-        while window.packets < ENOUGH_TO_ALARM && span < LONG {
+        loop {
+            let window = self.from((newest - span).max(start));
+            if window.packets >= ENOUGH_TO_ALARM || span == LONG || newest - span < start {
+                return window;
+            }
             span = (2 * span).min(LONG);
-            window = self.recent(span);
         }
-        window
     }
 
     fn bucket(&mut self, sent: Timestamp) -> Option<&mut Bucket> {
@@ -284,7 +287,8 @@ impl LossTest {
         if let Some(watch) = self.watch {
             return self.judge(meter, input, watch);
         }
-        let seen = meter.telling();
+        // What a full queue dropped says nothing about the path without one.
+        let seen = meter.telling(self.queued_at.map_or(i64::MIN, micros));
         let Some(loss) = seen.ratio() else { return LossAction::None };
         if self.limit.is_some_and(|limit| self.is_forgotten(input, limit)) {
             self.limit = None;

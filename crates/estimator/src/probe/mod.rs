@@ -29,7 +29,7 @@ const AFTER_SUCCESS: Duration = Duration::from_millis(150);
 const AFTER_FAILURE: Duration = Duration::from_millis(900);
 const DOUBLINGS: u32 = 3;
 /// A no that only showed when the rate was used cost a queue, and a switch down: ask less often.
-const DOUBLINGS_AT_COST: u32 = 5;
+const DOUBLINGS_AT_COST: u32 = 4;
 /// A path that was not asked for so long past its wait may have changed.
 const DOUBT_AGE: Duration = Duration::from_secs(10);
 /// A rate of at least this part of the denied one asks the same question.
