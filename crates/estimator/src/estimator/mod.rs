@@ -21,6 +21,10 @@ use crate::rtt::Rtt;
 use crate::slope::Slope;
 use crate::{Config, DemandRates, Feedback, PacketKind, Probe, Reason, SentPacket, State};
 
+/// What is sent falls below this share of what it was when a layer goes down. Measured rates of one and the same layer
+/// differ from second to second by less, and were each dip a step down, probes would wait for ever.
+const LAYER_DOWN: f64 = 0.75;
+
 /// Below this an estimate may rise, ms; never less than the time of one packet takes.
 const GATE: f64 = 12.0;
 /// Silence is an outage after this, the feedback interval and the round trip.
@@ -228,7 +232,7 @@ impl Estimator {
     pub fn set_demand(&mut self, now: Timestamp, demand: DemandRates) {
         self.now = now;
         let before = self.demand.replace(demand);
-        if before.is_some_and(|before| demand.current < before.current) {
+        if before.is_some_and(|before| demand.current < before.current.scaled(LAYER_DOWN)) {
             self.prober.on_downgrade(now);
         }
         self.consider_probe(now);

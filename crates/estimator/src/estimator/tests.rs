@@ -160,6 +160,19 @@ fn layers_learn_of_room_by_probes_and_spend_little_on_them() {
 }
 
 #[test]
+fn a_layer_whose_measured_rate_wobbles_does_not_keep_probes_away() {
+    let mut world = World::new(3e6);
+    world.most = 0.5e6;
+    for turn in 0..100 {
+        // As encoders do it: never the same twice, and every other look sees less than the one before.
+        world.demand(485 + turn * 37 % 30, 1_590, 2_750);
+        world.run(0.1);
+    }
+    let target = world.estimator.estimate().target.as_f64();
+    assert!(target > 1.59e6, "the next layer fits, and that is known: {target}");
+}
+
+#[test]
 fn the_dead_end_at_the_bottom_has_a_way_out() {
     let mut world = World::new(2e6);
     world.most = 0.0;
