@@ -236,6 +236,8 @@ pub struct DownlinkStats {
     pub rtt: Option<Duration>,
     /// What is known of the path, once anything was sent to a receiver that acknowledges.
     pub estimate: Option<estimator::Estimate>,
+    /// What the selector may spend on video, as it was last decided; `None` while nothing limits it.
+    pub budget: Option<Bitrate>,
     /// Video that waits for its time, in bytes on the wire.
     pub queued: units::DataSize,
 }

@@ -4,6 +4,7 @@
 
 use selector::{Codec, CodecSet, DeviceClass, DeviceProfile, PowerState, Presets, Reported};
 use signalling::Capabilities;
+use units::Bitrate;
 
 /// The profile of a device: the preset of its class, refined by what it reported.
 pub(crate) fn profile(presets: &Presets, said: &Capabilities) -> DeviceProfile {
@@ -28,6 +29,11 @@ pub(crate) fn profile(presets: &Presets, said: &Capabilities) -> DeviceProfile {
         save_data: said.network.and_then(|network| network.save_data).unwrap_or(false),
     };
     presets.profile(class(said.device.as_ref().map(|device| device.class)), &reported)
+}
+
+/// The most that a client wants to be sent in all.
+pub(crate) fn downlink_limit(said: &Capabilities) -> Option<Bitrate> {
+    said.network.and_then(|network| network.max_downlink_bps).map(Bitrate::from_bps)
 }
 
 fn class(said: Option<signalling::DeviceClass>) -> DeviceClass {

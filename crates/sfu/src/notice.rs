@@ -141,9 +141,10 @@ impl Sfu {
             }
         }
         if !news.is_empty() {
-            let estimate = room.router.downlink(id).and_then(|downlink| downlink.estimate);
-            let estimate_bps = estimate.map(|estimate| estimate.target.as_bps());
-            self.tell(id, ServerMessage::Slots(Slots { slots: news, estimate_bps }));
+            let downlink = room.router.downlink(id).unwrap_or_default();
+            let estimate_bps = downlink.estimate.map(|estimate| estimate.target.as_bps());
+            let budget_bps = downlink.budget.map(units::Bitrate::as_bps);
+            self.tell(id, ServerMessage::Slots(Slots { slots: news, estimate_bps, budget_bps }));
         }
     }
 }

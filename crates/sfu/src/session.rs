@@ -118,6 +118,8 @@ impl Sfu {
         let arrival =
             RoomChange { joined: vec![wire::participant(&participant, &[])], ..RoomChange::default() };
         self.participants.insert(id, participant);
+        let limit = capability::downlink_limit(&join.capabilities);
+        self.with_router(now, room, |router, out| router.set_downlink_limit(now, id, limit, out));
         self.tell_room(room, Some(id), &ServerMessage::Room(arrival));
         tracing::debug!(participant = %id, "joined");
         Ok(id)
@@ -266,7 +268,11 @@ impl Sfu {
     fn capabilities(&mut self, now: Timestamp, id: ParticipantId, said: &Capabilities) {
         let Some(room) = self.participants.get(&id).map(|p| p.room) else { return };
         let device = capability::profile(&self.config.presets, said);
-        self.with_router(now, room, |router, out| router.set_device(now, id, device, out));
+        let limit = capability::downlink_limit(said);
+        self.with_router(now, room, |router, out| {
+            router.set_device(now, id, device, out);
+            router.set_downlink_limit(now, id, limit, out);
+        });
     }
 
     fn view(&mut self, now: Timestamp, id: ParticipantId, said: &View) {

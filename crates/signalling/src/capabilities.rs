@@ -112,6 +112,10 @@ pub struct CodecSupport {
 /// How the device is connected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Network {
+    /// The most that the server shall send to this client in all, in bit/s, in the long run: a plan that is paid by
+    /// the byte, or a user who wants to see what less would look like. Absent for what the link carries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_downlink_bps: Option<u64>,
     /// The kind of link (`navigator.connection.type`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<NetworkKind>,

@@ -118,6 +118,10 @@ pub struct Slots {
     /// What the link to this client is believed to carry in all, in bit/s. Absent while nothing is known of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimate_bps: Option<u64>,
+    /// How much of that may be spent on pictures, in bit/s: less what sound and repair need, and no more than the
+    /// client's own limit (`network.max_downlink_bps`). Absent while nothing limits it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_bps: Option<u64>,
 }
 
 /// What is in one slot, and why not more.

@@ -53,6 +53,8 @@ pub(crate) struct Egress {
     path: Option<Box<Path>>,
     /// What a receiver without acknowledgements says of its bandwidth, and the budgets made of it.
     remb: Option<(Bitrate, Timestamp, BudgetHistory)>,
+    /// The most that may be sent in all, in the long run, whatever the path carries.
+    limit: Option<Bitrate>,
     queue: Queue,
     probe: Option<Running>,
     padding: Padding,
@@ -73,6 +75,7 @@ impl Egress {
             acknowledges: false,
             path: None,
             remb: None,
+            limit: None,
             queue: Queue::default(),
             probe: None,
             padding: Padding::default(),
@@ -125,7 +128,7 @@ impl Egress {
         let size = DataSize::from_bytes((packet.body_size() + OVERHEAD) as u64);
         // Sound alone teaches nothing, and there is nothing else to probe with.
         if self.path.is_none() && self.acknowledges && packet.kind == PacketKind::Media {
-            self.path = Some(Box::new(Path::new(now, &self.estimation)));
+            self.path = Some(Box::new(Path::new(now, &self.estimation, self.limit)));
         }
         // Of a slot's own stream the order is kept, so its padding waits like its media.
         let waits = matches!(packet.kind, PacketKind::Media | PacketKind::Padding);
@@ -236,8 +239,21 @@ impl Egress {
         if let Some(path) = &mut self.path {
             return Some(path.budget(now));
         }
-        let (rate, said, history) = self.remb.as_mut()?;
-        (now - *said <= REMB_LIFETIME).then(|| history.budget(now, *rate, &Reserves::default()))
+        let fresh = self.remb.as_mut().filter(|(_, said, _)| now - *said <= REMB_LIFETIME);
+        let Some((rate, _, history)) = fresh else {
+            // Nothing is known of the path, but this much of it may be used.
+            return self.limit.map(|limit| BudgetHistory::default().budget(now, limit, &Reserves::default()));
+        };
+        let rate = self.limit.map_or(*rate, |limit| limit.min(*rate));
+        Some(history.budget(now, rate, &Reserves::default()))
+    }
+
+    /// The most that may be sent in all, in the long run; `None` for no limit but the path's.
+    pub(crate) fn set_limit(&mut self, limit: Option<Bitrate>) {
+        self.limit = limit;
+        if let Some(path) = &mut self.path {
+            path.set_limit(limit);
+        }
     }
 
     /// What the selector could use.

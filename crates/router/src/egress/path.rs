@@ -26,12 +26,14 @@ pub(crate) struct Path {
     history: BudgetHistory,
     audio: Meter,
     newest: Option<TwccSeq>,
+    /// The most that may be spent, whatever the path carries.
+    limit: Option<Bitrate>,
     results: Vec<estimator::PacketResult>,
 }
 
 impl Path {
     /// A path of which nothing is known.
-    pub(crate) fn new(now: Timestamp, config: &estimator::Config) -> Self {
+    pub(crate) fn new(now: Timestamp, config: &estimator::Config, limit: Option<Bitrate>) -> Self {
         let estimator = Estimator::new(now, *config);
         let pacer = Pacer::new(now, &estimator.estimate());
         Self {
@@ -41,6 +43,7 @@ impl Path {
             history: BudgetHistory::default(),
             audio: Meter::default(),
             newest: None,
+            limit,
             results: Vec::new(),
         }
     }
@@ -91,10 +94,11 @@ impl Path {
         let current = decision.spent + reserves.audio;
         let useful =
             |video: Bitrate| if video.is_zero() { Bitrate::ZERO } else { reserves.estimate_for(video) };
+        // A probe beyond the limit would find what must not be used.
         let demand = DemandRates {
             current,
-            next_useful: decision.probe.map_or(current, useful),
-            max_useful: useful(decision.wanted),
+            next_useful: self.limited(decision.probe.map_or(current, useful)),
+            max_useful: self.limited(useful(decision.wanted)),
         };
         self.estimator.set_demand(now, demand);
         self.follow(now);
@@ -126,7 +130,20 @@ impl Path {
     /// What may be spent on video now.
     pub(crate) fn budget(&mut self, now: Timestamp) -> Budget {
         let reserves = self.reserves();
-        self.history.budget(now, self.estimator.estimate().target, &reserves)
+        self.history.budget(now, self.limited(self.estimator.estimate().target), &reserves)
+    }
+
+    /// The most that may be spent in all from now on; `None` for what the path carries.
+    pub(crate) fn set_limit(&mut self, limit: Option<Bitrate>) {
+        if self.limit != limit {
+            self.limit = limit;
+            // What was allowed before says nothing about how steady the path is.
+            self.history = BudgetHistory::default();
+        }
+    }
+
+    fn limited(&self, rate: Bitrate) -> Bitrate {
+        self.limit.map_or(rate, |limit| rate.min(limit))
     }
 
     fn reserves(&self) -> Reserves {

@@ -154,6 +154,22 @@ impl Room {
         self.settle(now, out);
     }
 
+    /// The most that a participant is sent in all, in the long run, whatever its path carries; `None` for no limit. Sound
+    /// goes first, and what is left of the limit is the selector's budget.
+    pub fn set_downlink_limit(
+        &mut self,
+        now: Timestamp,
+        id: ParticipantId,
+        limit: Option<Bitrate>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(at) = self.position(id) else { return };
+        let Some(participant) = self.participants[at].as_mut() else { return };
+        participant.egress.set_limit(limit);
+        self.reselect.insert(at);
+        self.settle(now, out);
+    }
+
     /// What a participant shows, whole: a video slot that is not listed shows nothing, an audio slot is
     /// `auto`.
     pub fn set_view(&mut self, now: Timestamp, id: ParticipantId, view: &[SlotView], out: &mut Vec<Output>) {

@@ -178,6 +178,7 @@ impl Room {
     fn select(&mut self, now: Timestamp, at: usize, out: &mut Vec<Output>) {
         let Some(receiver) = self.participants[at].as_mut() else { return };
         let budget = receiver.egress.budget(now);
+        receiver.egress.stats_mut().budget = budget.map(|budget| budget.keep);
         let selection = select(now, receiver, &self.publications, &self.speakers, budget);
         receiver.egress.set_demand(now, &selection.decision);
         self.timers.set(Timer::Egress(at), receiver.egress.deadline(now));

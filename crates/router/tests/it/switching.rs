@@ -376,3 +376,27 @@ fn switching_survives_loss_reordering_and_duplication() {
     assert!(world.now - last < Duration::from_secs(9));
     assert!(world.room.stats().duplicate > 0);
 }
+
+#[test]
+fn a_limit_counts_whatever_the_path_carries_and_lifting_it_is_felt() {
+    let (mut world, viewer, _) = viewer_of(Camera::new(1, Codec::Vp8), 720);
+    world.run(2_000);
+    let best = world.on_slot(viewer, 0).0;
+    // The receiver of this test acknowledges nothing, so that nothing else limits it.
+    assert_eq!((best.as_str(), world.room.downlink(viewer).unwrap().budget), ("f", None));
+
+    let limit = units::Bitrate::from_kbps(400);
+    world.act(|room, now, out| room.set_downlink_limit(now, viewer, Some(limit), out));
+    world.run(2_000);
+    let (rid, reason) = world.on_slot(viewer, 0);
+    assert_ne!(rid, best);
+    assert_eq!(reason, selector::Reason::Bandwidth);
+    let (downlink, slots) = (world.room.downlink(viewer).unwrap(), world.room.slots(viewer));
+    assert_eq!(downlink.budget, Some(limit));
+    assert!(slots[0].bitrate <= limit, "{slots:?}");
+
+    world.act(|room, now, out| room.set_downlink_limit(now, viewer, None, out));
+    world.run(4_000);
+    assert_eq!(world.on_slot(viewer, 0).0, best);
+    assert_eq!(stream(&world, viewer).missing(), [], "the stream goes on without holes");
+}
