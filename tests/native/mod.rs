@@ -6,6 +6,7 @@
 mod calls;
 mod joining;
 mod losses;
+mod moving;
 
 use std::time::Duration;
 

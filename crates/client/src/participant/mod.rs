@@ -51,6 +51,9 @@ pub enum Event {
     Reconnecting,
     /// The signalling connection is back.
     Resumed,
+    /// The server, or another one that it named, knew nothing of this participant: it has joined anew, with a new id and
+    /// a new media connection. Reports begin anew, too.
+    Rejoined,
     /// It is over.
     Closed,
 }
@@ -82,7 +85,6 @@ enum Command {
 /// # }
 /// ```
 pub struct Participant {
-    id: ParticipantId,
     options: Options,
     clock: Clock,
     shared: Arc<Shared>,
@@ -93,6 +95,7 @@ pub struct Participant {
 
 /// What the session, the tasks of media and the handle all look at. Locks are held for moments and never across a wait.
 pub(crate) struct Shared {
+    id: Mutex<ParticipantId>,
     pub(crate) receiver: Mutex<Receiver>,
     pub(crate) camera: Option<Mutex<Camera>>,
 }
@@ -108,10 +111,10 @@ impl Participant {
         let mut signal = Signal::connect(url, options.trust).await?;
         let joined = enter(&mut signal, &options, None).await?;
         let camera = options.camera.clone().map(|config| Mutex::new(Camera::new(config, options.seed)));
-        let shared = Arc::new(Shared { receiver: Mutex::default(), camera });
+        let shared =
+            Arc::new(Shared { id: Mutex::new(joined.own.clone()), receiver: Mutex::default(), camera });
         let (commands, received) = mpsc::unbounded_channel();
         let (told, events) = mpsc::channel(MAX_EVENTS);
-        let id = joined.own.clone();
         let session = session::Session::start(session::Start {
             url: url.to_owned(),
             options: options.clone(),
@@ -123,12 +126,12 @@ impl Participant {
             events: told,
         })
         .await?;
-        Ok(Self { id, options, clock, shared, commands, events, session: tokio::spawn(session.run()) })
+        Ok(Self { options, clock, shared, commands, events, session: tokio::spawn(session.run()) })
     }
 
-    /// Its id in the room.
-    pub fn id(&self) -> &ParticipantId {
-        &self.id
+    /// Its id in the room, which is another one after [`Event::Rejoined`].
+    pub fn id(&self) -> ParticipantId {
+        self.shared.id.lock().expect("nothing panics with it").clone()
     }
 
     /// How it joined.
@@ -188,7 +191,7 @@ impl Participant {
         };
         ReceiverReport {
             name: self.options.name.clone(),
-            participant: self.id.to_string(),
+            participant: self.id().to_string(),
             class: self.options.class(),
             video: best.unwrap_or_default(),
             estimate_kbps: estimate.map(|bps| bps / 1_000),
@@ -219,7 +222,7 @@ impl Participant {
         });
         PublisherReport {
             name: self.options.name.clone(),
-            participant: self.id.to_string(),
+            participant: self.id().to_string(),
             encodings: encodings.unwrap_or_default(),
         }
     }
@@ -229,7 +232,7 @@ impl Participant {
         self.command(Command::Leave);
         let session = std::mem::replace(&mut self.session, tokio::spawn(async {}));
         if timeout(PATIENCE, session).await.is_err() {
-            tracing::warn!(participant = %self.id, "leaving took too long");
+            tracing::warn!(name = self.options.name, "leaving took too long");
         }
     }
 
@@ -246,6 +249,10 @@ impl Participant {
 impl Shared {
     pub(crate) fn receiver(&self) -> std::sync::MutexGuard<'_, Receiver> {
         self.receiver.lock().expect("the checks do not panic")
+    }
+
+    fn set_id(&self, id: ParticipantId) {
+        *self.id.lock().expect("nothing panics with it") = id;
     }
 }
 

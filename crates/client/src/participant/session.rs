@@ -27,8 +27,10 @@ use crate::error::JoinError;
 use crate::link::Link;
 use crate::options::Options;
 use crate::peer::{AudioSender, Peer, PeerEvent, VideoSender};
+use crate::receiver::Receiver;
 use crate::sdp;
 use crate::signal::Signal;
+use crate::synthetic::Wanted;
 
 /// How often missing packets are given up and keyframes asked for.
 const TICK: Duration = Duration::from_millis(50);
@@ -77,14 +79,22 @@ enum End {
     Over,
     /// The signalling connection was lost.
     Lost,
+    /// The server asked to go on at that address.
+    Moved(String),
 }
 
-impl Session {
-    /// Makes the media connection, offers it, and applies the answer.
-    pub(super) async fn start(start: Start) -> Result<Self, JoinError> {
-        let (told, peer_events) = mpsc::unbounded_channel();
-        let options = &start.options;
-        let mut peer = Peer::new(start.signal.local(), told).await?;
+/// A media connection that has not been offered, and what sends on it.
+struct Media {
+    peer: Peer,
+    events: mpsc::UnboundedReceiver<PeerEvent>,
+    camera: Option<VideoSender>,
+    microphone: Option<AudioSender>,
+}
+
+impl Media {
+    async fn new(local: std::net::IpAddr, options: &Options) -> Result<Self, JoinError> {
+        let (told, events) = mpsc::unbounded_channel();
+        let mut peer = Peer::new(local, told).await?;
         // The first section carries the transport for the life of the connection, so it is one that nobody removes.
         peer.add_slots(RtpCodecKind::Audio, 1).await?;
         let camera = match &options.camera {
@@ -99,14 +109,21 @@ impl Session {
             if options.microphone { Some(peer.add_audio(options.seed.wrapping_add(1)).await?) } else { None };
         peer.add_slots(RtpCodecKind::Audio, options.audio_slots.saturating_sub(1)).await?;
         peer.add_slots(RtpCodecKind::Video, options.video_slots).await?;
+        Ok(Self { peer, events, camera, microphone })
+    }
+}
 
-        let rng = ChaCha8Rng::seed_from_u64(options.seed);
+impl Session {
+    /// Makes the media connection, offers it, and applies the answer.
+    pub(super) async fn start(start: Start) -> Result<Self, JoinError> {
+        let media = Media::new(start.signal.local(), &start.options).await?;
+        let rng = ChaCha8Rng::seed_from_u64(start.options.seed);
         let mut session = Self {
             start,
-            peer,
-            peer_events,
-            camera,
-            microphone,
+            peer: media.peer,
+            peer_events: media.events,
+            camera: media.camera,
+            microphone: media.microphone,
             link: None,
             tracks: BTreeMap::new(),
             waiting: Vec::new(),
@@ -118,6 +135,24 @@ impl Session {
         };
         session.negotiate().await?;
         Ok(session)
+    }
+
+    /// The server took us for somebody new: a media connection from the beginning, and what was measured with it.
+    async fn start_anew(&mut self) -> Result<(), JoinError> {
+        self.peer.close().await;
+        self.tasks.shutdown().await;
+        let media = Media::new(self.start.signal.local(), &self.start.options).await?;
+        self.peer = media.peer;
+        self.peer_events = media.events;
+        self.camera = media.camera;
+        self.microphone = media.microphone;
+        self.link = None;
+        self.tracks.clear();
+        self.waiting.clear();
+        self.offering = false;
+        *self.start.shared.receiver() = Receiver::default();
+        self.start.shared.set_id(self.start.joined.own.clone());
+        self.negotiate().await
     }
 
     /// The first offer and its answer.
@@ -178,10 +213,24 @@ impl Session {
     /// Runs until it is over.
     pub(super) async fn run(mut self) {
         loop {
-            match self.serve().await {
+            let wait = match self.serve().await {
                 End::Over => break,
-                End::Lost if self.resume().await => self.tell(Event::Resumed),
-                End::Lost => break,
+                End::Lost => FIRST_RETRY,
+                End::Moved(url) => {
+                    self.start.url = url;
+                    Duration::ZERO
+                }
+            };
+            match self.resume(wait).await {
+                Some(true) => self.tell(Event::Resumed),
+                Some(false) => match self.start_anew().await {
+                    Ok(()) => self.tell(Event::Rejoined),
+                    Err(error) => {
+                        tracing::warn!(%error, "joining anew");
+                        break;
+                    }
+                },
+                None => break,
             }
         }
         self.peer.close().await;
@@ -199,6 +248,7 @@ impl Session {
                 message = self.start.signal.receive() => match message {
                     Some(message) if self.ends(&message) => return End::Over,
                     Some(ServerMessage::Answer(answer)) => self.handle_answer(answer.sdp).await,
+                    Some(ServerMessage::Moved(moved)) => return End::Moved(moved.url),
                     Some(message) => self.handle_message(message),
                     None => return End::Lost,
                 },
@@ -285,7 +335,7 @@ impl Session {
                 }
                 self.tell(Event::Error(error));
             }
-            // Another server is another participant's business: this one ends when the connection does.
+            // The loop that reads messages acts on these.
             ServerMessage::Joined(_) | ServerMessage::Answer(_) | ServerMessage::Moved(_) => {}
         }
     }
@@ -297,7 +347,11 @@ impl Session {
         for wanted in &demand.encodings {
             let rid = wanted.rid.as_deref().unwrap_or_default();
             if let Some(index) = camera.config().encodings.iter().position(|encoding| encoding.rid == rid) {
-                camera.set_demand(index, wanted.active, wanted.max_bitrate_bps.map(Bitrate::from_bps));
+                let max_bitrate = wanted.max_bitrate_bps.map(Bitrate::from_bps);
+                camera.set_demand(
+                    index,
+                    Wanted { active: wanted.active, max_bitrate, max_fps: wanted.max_fps },
+                );
             }
         }
     }
@@ -370,16 +424,16 @@ impl Session {
         Ok(())
     }
 
-    /// Connects again and takes this participant over, while the server keeps it.
-    async fn resume(&mut self) -> bool {
+    /// Connects again after `wait`, and then after ever longer ones, for as long as the server keeps this participant.
+    /// `true` when it was taken over, `false` when the server knew nothing of it, `None` when there was no way in.
+    async fn resume(&mut self, mut wait: Duration) -> Option<bool> {
         self.tell(Event::Reconnecting);
         let kept = Duration::from_secs(u64::from(self.start.joined.limits.resume_seconds));
         let deadline = Instant::now() + kept;
-        let mut wait = FIRST_RETRY;
         while Instant::now() + wait < deadline {
             // A random part, so that a crowd does not come back at once.
             sleep(wait.mul_f64(self.rng.random_range(0.5..1.0))).await;
-            wait *= 2;
+            wait = (wait * 2).max(FIRST_RETRY);
             let (url, options) = (&self.start.url, &self.start.options);
             let resume = Some(self.start.joined.resume.clone());
             let attempt = async {
@@ -392,17 +446,17 @@ impl Session {
                     let resumed = joined.resumed;
                     self.start.signal = signal;
                     self.start.joined = joined;
-                    return resumed;
+                    return Some(resumed);
                 }
                 Ok(Err(JoinError::Refused(error))) if error.fatal => {
                     self.tell(Event::Error(error));
-                    return false;
+                    return None;
                 }
                 Ok(Err(error)) => tracing::debug!(%error, "connecting again"),
                 Err(_) => tracing::debug!("connecting again took too long"),
             }
         }
-        false
+        None
     }
 
     fn tell(&self, event: Event) {

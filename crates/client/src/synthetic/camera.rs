@@ -110,10 +110,25 @@ pub struct Camera {
     rng: ChaCha8Rng,
 }
 
+/// What the room wants of one encoding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// False when nobody sees it.
+    pub active: bool,
+    /// The most that it may use; `None` for the camera's own choice.
+    pub max_bitrate: Option<Bitrate>,
+    /// The most frames per second that are of use; `None` for all there are.
+    pub max_fps: Option<u32>,
+}
+
 #[derive(Debug)]
 struct Encoding {
     active: bool,
     target: Bitrate,
+    /// Frames per second, 1 to those of the camera.
+    fps: u32,
+    /// Share of a frame that is due, in units of one by the camera's frames per second.
+    due: u32,
     keyframe_due: bool,
     first_timestamp: u32,
     picture_id: u16,
@@ -137,6 +152,8 @@ impl Camera {
             .map(|encoding| Encoding {
                 active: true,
                 target: encoding.bitrate,
+                fps: config.fps,
+                due: 0,
                 keyframe_due: true,
                 first_timestamp: rng.random(),
                 picture_id: rng.random::<u16>() & 0x7fff,
@@ -175,17 +192,18 @@ impl Camera {
         self.keyframe_wanted = true;
     }
 
-    /// Switches an encoding on or off and sets the most it may use, where the room says so. Unknown encodings are ignored.
-    pub fn set_demand(&mut self, encoding: usize, active: bool, max_bitrate: Option<Bitrate>) {
+    /// Obeys what the room wants of an encoding. Unknown encodings are ignored.
+    pub fn set_demand(&mut self, encoding: usize, wanted: Wanted) {
         let (Some(state), Some(config)) =
             (self.encodings.get_mut(encoding), self.config.encodings.get(encoding))
         else {
             return;
         };
-        state.keyframe_due |= active && !state.active;
-        state.active = active;
-        state.stats.active = active;
-        state.target = max_bitrate.map_or(config.bitrate, |limit| limit.min(config.bitrate));
+        state.keyframe_due |= wanted.active && !state.active;
+        state.active = wanted.active;
+        state.stats.active = wanted.active;
+        state.target = wanted.max_bitrate.map_or(config.bitrate, |limit| limit.min(config.bitrate));
+        state.fps = wanted.max_fps.map_or(self.config.fps, |limit| limit.clamp(1, self.config.fps));
     }
 
     /// One entry per encoding.
@@ -208,7 +226,7 @@ impl Camera {
         let elapsed = (elapsed * 9 / 100) as u32;
         let mut frames = Vec::new();
         for index in 0..self.encodings.len() {
-            if self.encodings[index].active {
+            if self.encodings[index].is_due(self.config.fps) {
                 let frame = self.encode(index, elapsed, made_at);
                 if frame.keyframe {
                     self.last_keyframe = Some(now);
@@ -268,6 +286,18 @@ impl Camera {
     }
 }
 
+impl Encoding {
+    /// Whether this frame of the camera is encoded: evenly spread ones where fewer are wanted, and a keyframe at once.
+    fn is_due(&mut self, camera_fps: u32) -> bool {
+        self.due += self.fps;
+        let due = self.active && (self.due >= camera_fps || self.keyframe_due);
+        if due || !self.active {
+            self.due = self.due.saturating_sub(camera_fps);
+        }
+        due
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -313,17 +343,46 @@ mod tests {
     fn demand_switches_encodings_and_limits_them() {
         let mut camera = Camera::new(CameraConfig::default(), 1);
         run(&mut camera, 0, 10);
-        camera.set_demand(2, false, None);
-        camera.set_demand(1, true, Some(Bitrate::from_kbps(250)));
-        camera.set_demand(9, true, None);
+        let on = Wanted { active: true, ..Wanted::default() };
+        camera.set_demand(2, Wanted::default());
+        camera.set_demand(1, Wanted { max_bitrate: Some(Bitrate::from_kbps(250)), ..on });
+        camera.set_demand(9, on);
         let before = camera.stats();
         let frames = run(&mut camera, 10, 300);
         assert!(frames.iter().all(|f| f.encoding != 2), "switched off");
         let kbps = (camera.stats()[1].bytes - before[1].bytes) * 8 / 10_000;
         assert!((220..=270).contains(&kbps), "limited to 250, sent {kbps}");
-        camera.set_demand(2, true, None);
+        camera.set_demand(2, on);
         let first = run(&mut camera, 310, 1).into_iter().find(|f| f.encoding == 2).unwrap();
         assert!(first.keyframe, "comes back with a keyframe");
+    }
+
+    #[test]
+    fn fewer_frames_are_spread_evenly_and_a_keyframe_does_not_wait() {
+        let mut camera = Camera::new(CameraConfig::default(), 1);
+        run(&mut camera, 0, 30);
+        for (max_fps, expected) in
+            [(Some(15), 150), (Some(10), 100), (Some(7), 70), (Some(60), 300), (None, 300)]
+        {
+            camera.set_demand(0, Wanted { active: true, max_fps, ..Wanted::default() });
+            let before = camera.stats()[0];
+            let frames: Vec<u64> = (30..330)
+                .filter(|tick| run(&mut camera, *tick, 1).iter().any(|frame| frame.encoding == 0))
+                .collect();
+            let made = camera.stats()[0].frames - before.frames;
+            assert!(made.abs_diff(expected) <= 1, "{max_fps:?}: {made} frames in ten seconds");
+            let gaps: std::collections::BTreeSet<u64> =
+                frames.windows(2).map(|pair| pair[1] - pair[0]).collect();
+            assert!(gaps.len() <= 2, "{max_fps:?}: gaps of {gaps:?}");
+        }
+        camera.set_demand(0, Wanted { active: true, max_fps: Some(1), ..Wanted::default() });
+        run(&mut camera, 330, 40);
+        camera.request_keyframe();
+        let first = run(&mut camera, 370, 1);
+        assert!(
+            first.iter().any(|frame| frame.encoding == 0 && frame.keyframe),
+            "at the next picture of the camera"
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod microphone;
 mod stamp;
 mod vp8;
 
-pub use camera::{Camera, CameraConfig, EncodedFrame, EncodingConfig, EncodingStats};
+pub use camera::{Camera, CameraConfig, EncodedFrame, EncodingConfig, EncodingStats, Wanted};
 pub use microphone::{AudioFrame, Microphone};
 pub use stamp::{STAMP, Stamp};
 pub use vp8::packetize;
