@@ -1,6 +1,7 @@
 //! A room of a test: a server of its own, and pages that join it.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use serde_json::json;
 use server::config::Config;
@@ -10,6 +11,9 @@ use url::Url;
 use super::driver::{DENY_DEVICES, Driver, Screen};
 use super::page::Page;
 use super::wire::DevTools;
+
+/// Where everybody meets.
+const ROOM: &str = "terrace-garden";
 
 /// A server with one room, and the browsers to fill it.
 pub(super) struct Call {
@@ -24,6 +28,8 @@ pub(super) struct Visitor {
     query: String,
     flags: Vec<String>,
     dark: bool,
+    binary: Option<PathBuf>,
+    before: Option<String>,
 }
 
 impl Call {
@@ -33,11 +39,24 @@ impl Call {
         Call { server: Server::start_ephemeral(config()).await.unwrap(), driver }
     }
 
+    /// The same on another address of this machine.
+    pub(super) async fn start_on(listen: SocketAddr) -> Call {
+        let driver = Driver::start().await;
+        let config = Config { listen, ..config() };
+        Call { server: Server::start_ephemeral(config).await.unwrap(), driver }
+    }
+
     /// A server without TLS, whose sockets a test can open without the ceremony of a certificate.
     pub(super) async fn start_plain() -> Call {
+        Call::start_plain_with(|_| {}).await
+    }
+
+    /// The same with something else configured.
+    pub(super) async fn start_plain_with(configure: impl FnOnce(&mut Config)) -> Call {
         let driver = Driver::start().await;
         let mut config = config();
         config.tls.plain_http = true;
+        configure(&mut config);
         Call { server: Server::start(config).await.unwrap(), driver }
     }
 
@@ -61,8 +80,8 @@ impl Call {
 
     /// Opens a browser and stays on the screen before the call.
     pub(super) async fn visit(&self, origin: &str, visitor: Visitor) -> Page {
-        let Visitor { name, screen, query, flags, dark } = visitor;
-        let client = self.driver.browser(name, screen, &flags).await;
+        let Visitor { name, screen, query, flags, dark, binary, before } = visitor;
+        let client = self.driver.browser(name, screen, &flags, binary.as_deref()).await;
         // Without this a window's size is that of its frame, which the page never sees.
         if !screen.mobile {
             let parameters = json!({ "width": screen.width, "height": screen.height,
@@ -73,8 +92,12 @@ impl Call {
         let scheme = json!({ "name": "prefers-color-scheme", "value": if dark { "dark" } else { "light" } });
         let parameters = json!({ "features": [scheme] });
         client.issue_cmd(DevTools { command: "Emulation.setEmulatedMedia", parameters }).await.unwrap();
+        // A machine that runs tests is under pressure, which a page would answer with fewer frames.
+        let source = format!("delete globalThis.PressureObserver;\n{}", before.unwrap_or_default());
+        let command = "Page.addScriptToEvaluateOnNewDocument";
+        client.issue_cmd(DevTools { command, parameters: json!({ "source": source }) }).await.unwrap();
         let mut address =
-            Url::parse(&format!("{origin}/r/terrace-garden?{}", query.trim_start_matches('&'))).unwrap();
+            Url::parse(&format!("{origin}/r/{ROOM}?{}", query.trim_start_matches('&'))).unwrap();
         address.query_pairs_mut().append_pair("name", name);
         client.goto(address.as_str()).await.unwrap();
         Page { name: name.to_owned(), client }
@@ -98,7 +121,20 @@ impl Visitor {
     }
 
     pub(super) fn new(name: &'static str, screen: Screen, query: &str) -> Visitor {
-        Visitor { name, screen, query: query.to_owned(), flags: Vec::new(), dark: false }
+        let query = query.to_owned();
+        Visitor { name, screen, query, flags: Vec::new(), dark: false, binary: None, before: None }
+    }
+
+    /// With this program in the place of the browser.
+    pub(super) fn started_by(mut self, binary: PathBuf) -> Visitor {
+        self.binary = Some(binary);
+        self
+    }
+
+    /// With a script that runs before any of the page.
+    pub(super) fn prepared_by(mut self, script: String) -> Visitor {
+        self.before = Some(script);
+        self
     }
 
     pub(super) fn with_flag(mut self, flag: String) -> Visitor {

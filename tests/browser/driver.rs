@@ -1,7 +1,7 @@
 //! The process that starts browsers. Ends with the test, whatever happens to it, and takes its browsers along.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use fantoccini::{Client, ClientBuilder};
@@ -71,10 +71,15 @@ impl Driver {
         self.folder.path().to_path_buf()
     }
 
-    /// A browser of its own, with a profile of its own.
-    pub(super) async fn browser(&self, name: &str, screen: Screen, extra: &[String]) -> Client {
-        let binary = BROWSERS.iter().find(|path| PathBuf::from(path).exists());
-        let binary = binary.unwrap_or_else(|| panic!("{MISSING}"));
+    /// A browser of its own, with a profile of its own; `binary` starts it instead of the browser itself.
+    pub(super) async fn browser(
+        &self,
+        name: &str,
+        screen: Screen,
+        extra: &[String],
+        binary: Option<&Path>,
+    ) -> Client {
+        let binary = binary.unwrap_or_else(|| Path::new(browser_binary()));
         let profile = self.folder.path().join(name);
         let refused = extra.iter().any(|flag| flag == DENY_DEVICES);
         let flags = FLAGS.iter().filter(|flag| !(refused && **flag == GRANT_DEVICES));
@@ -103,6 +108,11 @@ impl Driver {
             .await
             .unwrap_or_else(|error| panic!("no browser for {name}: {error}"))
     }
+}
+
+/// Where the browser is on this machine.
+pub(super) fn browser_binary() -> &'static str {
+    BROWSERS.iter().find(|path| Path::new(path).exists()).unwrap_or_else(|| panic!("{MISSING}"))
 }
 
 /// What a page is shown on.

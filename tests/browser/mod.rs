@@ -10,9 +10,13 @@
 mod abuse;
 mod call;
 mod coming_and_going;
+mod demand;
 mod driver;
+mod embedding;
 mod layers;
 mod page;
 mod pictures;
 mod scenery;
+mod shaping;
+mod together;
 mod wire;

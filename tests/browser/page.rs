@@ -3,8 +3,12 @@
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
+use fantoccini::actions::{InputSource, KeyAction, KeyActions};
 use fantoccini::{Client, Locator};
 use serde::Deserialize;
+use serde_json::json;
+
+use super::wire::DevTools;
 
 /// The most that any condition may take. Generous: machines that test are busy, and a failure is not a matter of speed.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -53,6 +57,7 @@ pub(super) struct Decoded {
     pub(super) height: u32,
     pub(super) fps: f64,
     pub(super) frames_decoded: u64,
+    pub(super) freezes: u64,
 }
 
 /// An encoding that leaves a page.
@@ -62,6 +67,9 @@ pub(super) struct Sent {
     pub(super) height: u32,
     pub(super) active: bool,
     pub(super) kbps: f64,
+    pub(super) fps: f64,
+    /// Since the beginning.
+    pub(super) bytes: u64,
 }
 
 impl Terrace {
@@ -112,7 +120,9 @@ impl Page {
                 }
                 if started.elapsed() > DEADLINE {
                     let log = self.log().await;
-                    panic!("{}: not within {DEADLINE:?}: {what} ({caller})\n{seen:#?}\n{log}", self.name);
+                    let past = self.past().await;
+                    let name = &self.name;
+                    panic!("{name}: not within {DEADLINE:?}: {what} ({caller})\n{seen:#?}\n{log}\n{past}");
                 }
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
@@ -151,12 +161,47 @@ impl Page {
         largest.get()
     }
 
+    /// Runs a statement in the page.
+    pub(super) async fn run(&self, script: &str) {
+        self.client.execute(script, Vec::new()).await.unwrap();
+    }
+
+    /// Gives the page a window of this size, in CSS pixels.
+    pub(super) async fn resize(&self, width: u32, height: u32) {
+        let parameters =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1.0, "mobile": false });
+        let command = DevTools { command: "Emulation.setDeviceMetricsOverride", parameters };
+        self.client.issue_cmd(command).await.unwrap();
+    }
+
     pub(super) async fn click(&self, css: &str) {
         let element = self.client.wait().at_most(DEADLINE).for_element(Locator::Css(css)).await;
         let element = element.unwrap_or_else(|error| panic!("{}: no {css}: {error}", self.name));
         // By script: a real click refuses what another element covers, such as a radio button under its own label.
         let arguments = vec![serde_json::to_value(&element).unwrap()];
         self.client.execute("arguments[0].click()", arguments).await.unwrap();
+    }
+
+    /// Clicks as a user does, where the browser asks for a user's own gesture.
+    pub(super) async fn press(&self, css: &str) {
+        let element = self.client.wait().at_most(DEADLINE).for_element(Locator::Css(css)).await;
+        let element = element.unwrap_or_else(|error| panic!("{}: no {css}: {error}", self.name));
+        element.click().await.unwrap();
+    }
+
+    /// Presses a key, wherever the focus is.
+    pub(super) async fn key(&self, key: &str) {
+        let actions = KeyActions::new("keyboard".to_owned())
+            .then(KeyAction::Down { value: key.chars().next().unwrap() })
+            .then(KeyAction::Up { value: key.chars().next().unwrap() });
+        self.client.perform_actions(actions).await.unwrap();
+    }
+
+    /// Writes into a field and sends it.
+    pub(super) async fn write(&self, css: &str, text: &str) {
+        let element = self.client.wait().at_most(DEADLINE).for_element(Locator::Css(css)).await;
+        let element = element.unwrap_or_else(|error| panic!("{}: no {css}: {error}", self.name));
+        element.send_keys(&format!("{text}\u{e007}")).await.unwrap();
     }
 
     /// The text of an element, as a reader would see it.
@@ -177,6 +222,15 @@ impl Page {
         self.click(&format!("[data-participant='{id}'] .badge")).await;
         self.click(&format!("dialog input[name=wish][value={wish}]")).await;
         self.click("dialog header button").await;
+    }
+
+    /// What was received in the last two minutes, a line per second, for a failure's message.
+    async fn past(&self) -> String {
+        const SCRIPT: &str = "return terrace.history.map(({ at, estimate, budget, slots }) => `${Math.round(at / 1000)} s: \
+            link ${estimate} budget ${budget} ` + slots.map(s => `${s.label} ${s.height}p ${Math.round(s.bps)} ${s.reason}`)\
+            .join(', ')).join('\\n')";
+        let past = self.client.execute(SCRIPT, Vec::new()).await;
+        past.map_or_else(|error| error.to_string(), |past| past.as_str().unwrap_or_default().to_owned())
     }
 
     /// What the page wrote to its console, for a failure's message.

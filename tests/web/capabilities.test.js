@@ -2,12 +2,12 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { collect, detectClass, powerState } from "../../crates/server/web/app/capabilities.js";
+import { collect, detectClass } from "../../crates/server/web/sdk/capabilities.js";
 
 /**
  * @param {string} userAgent
  * @param {{ navigator?: any, screen?: [number, number], media?: string[], codecs?: string[] }} [part]
- * @returns {import("../../crates/server/web/app/capabilities.js").Browser}
+ * @returns {import("../../crates/server/web/sdk/capabilities.js").Browser}
  */
 function browser(userAgent, { navigator = {}, screen = [1920, 1080], media = ["(any-pointer: fine)"], codecs = ["VP8", "rtx", "H264", "VP8"] } = {}) {
   return {
@@ -57,7 +57,7 @@ test("a browser that tells everything", async () => {
   assert.deepEqual(await collect("mobile", browser("x", { navigator, codecs: ["VP8", "rtx", "H264", "H264", "AV1"] })), {
     device: { class: "mobile", model: "Pixel 9" },
     display: { width: 1920, height: 1080, pixel_ratio: 2 },
-    decode: { max_height: 720, codecs: [{ name: "VP8", hardware: false }, { name: "H264", hardware: true }] },
+    decode: { codecs: [{ name: "VP8", hardware: false }, { name: "H264", hardware: true }] },
     network: { kind: "cellular", save_data: true },
     power: { state: "saver" },
   });
@@ -74,9 +74,34 @@ test("refusals are not errors", async () => {
   });
 });
 
-test("batteries", () => {
-  assert.equal(powerState({ charging: true, level: 0.01 }), "normal");
-  assert.equal(powerState({ charging: false, level: 0.5 }), "normal");
-  assert.equal(powerState({ charging: false, level: 0.2 }), "saver");
-  assert.equal(powerState({ charging: false, level: 0.07 }), "critical");
+test("ceilings are told only where they lie below those of the class", async () => {
+  /** @type {[string, "mobile" | "desktop", any, { max_height?: number, max_pixels_per_second?: number }][]} */
+  const cases = [
+    ["a strong desktop", "desktop", { cores: 16, smooth: 2160 }, {}],
+    ["a desktop of two cores", "desktop", { cores: 2, smooth: 2160 }, { max_pixels_per_second: 110_592_000 }],
+    ["the same with decoding in hardware", "desktop", { cores: 2, smooth: 2160, hardware: true }, {}],
+    ["a desktop that shows 720 lines smoothly", "desktop", { cores: 16, smooth: 720 }, { max_height: 720 }],
+    ["a desktop that shows 360", "desktop", { cores: 16, smooth: 360 }, { max_height: 360 }],
+    ["a phone that shows 720 is still a phone", "mobile", { cores: 8, smooth: 720 }, {}],
+    ["a phone of one core", "mobile", { cores: 1, smooth: 720 }, {}],
+    ["a desktop that hides its cores", "desktop", { smooth: 2160 }, {}],
+  ];
+  for (const [why, deviceClass, { cores, smooth, hardware = false }, expected] of cases) {
+    const navigator = {
+      hardwareConcurrency: cores,
+      mediaCapabilities: { decodingInfo: async (/** @type {any} */ { video }) => ({
+        supported: true, smooth: video.height <= smooth, powerEfficient: hardware }) },
+    };
+    const { decode } = await collect(deviceClass, browser("x", { navigator, codecs: ["VP8"] }));
+    const { codecs: _, ...ceilings } = decode ?? {};
+    assert.deepEqual(ceilings, expected, why);
+  }
+});
+
+test("a strained processor asks for care, and a battery for more", async () => {
+  const strained = await collect("desktop", browser("x", { codecs: [] }), { strained: true });
+  assert.deepEqual(strained.power, { state: "saver" });
+  const getBattery = async () => ({ charging: false, level: 0.05 });
+  const both = await collect("desktop", browser("x", { codecs: [], navigator: { getBattery } }), { strained: true });
+  assert.deepEqual(both.power, { state: "critical" });
 });

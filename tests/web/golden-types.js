@@ -5,7 +5,7 @@ import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 
 const examples = new URL("../../proto/examples/", import.meta.url);
 const types = { client: "ClientMessage", server: "ServerMessage" };
-const lines = ['import type { ClientMessage, ServerMessage } from "../../crates/server/web/app/messages.js";', ""];
+const lines = ['import type { ClientMessage, ServerMessage } from "../../crates/server/web/sdk/messages.js";', ""];
 for (const file of readdirSync(examples).sort()) {
   const side = file.split("-")[0];
   if (side !== "client" && side !== "server") continue;

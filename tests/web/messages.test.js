@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
-import { REASONS, explain, gradeOf } from "../../crates/server/web/app/reasons.js";
-import { emptyRoom, reduce, slotOf } from "../../crates/server/web/app/room.js";
-import { composeView } from "../../crates/server/web/app/view.js";
-import { reportBetween } from "../../crates/server/web/app/stats.js";
+import { REASONS, explain, gradeOf } from "../../crates/server/web/sdk/reasons.js";
+import { emptyRoom, reduce, slotOf } from "../../crates/server/web/sdk/room.js";
+import { composeView } from "../../crates/server/web/sdk/view.js";
+import { reportBetween } from "../../crates/server/web/sdk/stats.js";
 
 const examples = new URL("../../proto/examples/", import.meta.url);
 /** @param {string} name @returns {any} */

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { connectionProblem, deviceProblem, deviceTrouble, endingWords } from "../../crates/server/web/app/problems.js";
-import { preferred } from "../../crates/server/web/app/peer.js";
+import { connectionProblem, deviceProblem, deviceTrouble, endingWords } from "../../crates/server/web/sdk/problems.js";
+import { preferred } from "../../crates/server/web/sdk/peer.js";
 
 test("what browsers throw has a name of ours", () => {
   /** @type {[string, boolean, string][]} */

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { REASONS, explain, gradeOf, rateWords, sizeWord, wordsFor } from "../../crates/server/web/app/reasons.js";
+import { REASONS, explain, gradeOf, rateWords, sizeWord, wordsFor } from "../../crates/server/web/sdk/reasons.js";
 
-/** @param {Partial<import("../../crates/server/web/app/messages.js").SlotState>} part */
+/** @param {Partial<import("../../crates/server/web/sdk/messages.js").SlotState>} part */
 function slot(part) {
   return { mid: "3", width: 640, height: 360, fps: 30, bitrate_bps: 480_000, reason: /** @type {const} */ ("optimal"), ...part };
 }

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { emptyRoom, isSilent, mainPicture, reduce, slotOf, stageSpeaker } from "../../crates/server/web/app/room.js";
+import { cameraOf, emptyRoom, isSilent, reduce, screenOf, slotOf, stageSpeaker } from "../../crates/server/web/sdk/room.js";
 
-/** @import { Joined, Participant, ServerMessage, SlotState } from "../../crates/server/web/app/messages.js" */
+/** @import { Joined, Participant, ServerMessage, SlotState } from "../../crates/server/web/sdk/messages.js" */
 
 /** @param {string} id @param {Participant["publications"]} [publications] @returns {Participant} */
 const person = (id, publications = []) => ({ id, name: id, publications });
@@ -46,11 +46,19 @@ test("messages about other things leave the very same room", () => {
   }
 });
 
-test("a shared screen is shown before a camera, a muted one is not", () => {
+test("a camera and a screen are two pictures, and a screen that is no longer shared is none", () => {
   const screen = { ...camera("s"), source: /** @type {const} */ ("screen") };
-  assert.equal(mainPicture(person("a", [camera("c"), screen]))?.id, "s");
-  assert.equal(mainPicture(person("a", [camera("c"), { ...screen, muted: true }]))?.id, "c");
-  assert.equal(mainPicture(person("a")), undefined);
+  const both = person("a", [camera("c"), screen]);
+  assert.deepEqual([cameraOf(both)?.id, screenOf(both)?.id], ["c", "s"]);
+  assert.equal(screenOf(person("a", [camera("c"), { ...screen, muted: true }])), undefined);
+  assert.deepEqual([cameraOf(person("a")), screenOf(person("a"))], [undefined, undefined]);
+});
+
+test("what the link carries is kept until something else is said", () => {
+  const known = after(joined({}), { type: "slots", slots: [], estimate_bps: 1_000_000, budget_bps: 800_000 });
+  const silent = reduce(known, { type: "slots", slots: [] });
+  assert.deepEqual([silent.estimate, silent.budget], [1_000_000, 800_000]);
+  assert.equal(reduce(silent, joined({})).estimate, undefined, "another connection is another link");
 });
 
 test("silence is no microphone or a muted one", () => {

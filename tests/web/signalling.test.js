@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Signalling, reconnectDelay } from "../../crates/server/web/app/signalling.js";
+import { Signalling, reconnectDelay } from "../../crates/server/web/sdk/signalling.js";
 
 class FakeSocket {
   /** @type {any[]} */

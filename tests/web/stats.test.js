@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { figures, reportBetween } from "../../crates/server/web/app/stats.js";
+import { figures, reportBetween } from "../../crates/server/web/sdk/stats.js";
 
 /** @param {number} seconds @param {Record<string, unknown>} [part] */
 function look(seconds, part = {}) {

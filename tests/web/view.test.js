@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ceilingOf, composeView, drawnSize, throttle } from "../../crates/server/web/app/view.js";
+import { ceilingOf, composeView, drawnSize, throttle } from "../../crates/server/web/sdk/view.js";
 
-/** @import { Tile } from "../../crates/server/web/app/view.js" */
+/** @import { Tile } from "../../crates/server/web/sdk/view.js" */
 
 const LADDER = [[320, 180], [640, 360], [1280, 720]].map(([width = 0, height = 0]) => ({ width, height, fps: 30, active: true }));
 /** @type {Tile} */

@@ -64,6 +64,8 @@ const SECURITY_HEADERS: [(HeaderName, &str); 6] = [
 const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 /// Kept for ever: the path changes with the contents (RFC 8246).
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+/// What pages of other hosts may load: the client as a library.
+const LIBRARY: &str = "sdk/";
 /// Below this the version follows.
 const VERSIONED: &str = "_/";
 /// Hexadecimal digits of a digest that are enough to tell two releases apart.
@@ -153,6 +155,11 @@ impl Pages {
         headers.insert(header::CONTENT_TYPE, file.content_type.clone());
         headers.insert(header::ETAG, representation.etag.clone());
         headers.insert(header::CACHE_CONTROL, caching);
+        if path.starts_with(LIBRARY) {
+            // Pages of other hosts may load the library; whether they may join is decided at the socket, by `Origin`.
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+            headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
+        }
         response
     }
 }
@@ -194,10 +201,10 @@ pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
     response
 }
 
-/// Adds the headers that every response carries.
+/// Adds the headers that every response carries, unless it has its own.
 pub(crate) fn secure(mut response: Response<Body>) -> Response<Body> {
     for (name, value) in SECURITY_HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }
@@ -339,6 +346,22 @@ mod tests {
                 "a tag for each coding: {accepted}"
             );
             assert_eq!(header(&response, &header::VARY), "accept-encoding");
+        }
+    }
+
+    #[test]
+    fn the_library_is_for_pages_of_other_hosts_too_and_nothing_else_is() {
+        let pages = Pages::embedded();
+        for (path, allowed, resource) in [
+            ("sdk/terrace.js", "*", "cross-origin"),
+            ("app/main.js", "", "same-origin"),
+            ("index.html", "", "same-origin"),
+        ] {
+            let response = secure(pages.get(path, &HeaderMap::new()));
+            assert_eq!(response.status(), StatusCode::OK, "{path}");
+            assert_eq!(header(&response, &header::ACCESS_CONTROL_ALLOW_ORIGIN), allowed, "{path}");
+            let policy = HeaderName::from_static("cross-origin-resource-policy");
+            assert_eq!(header(&response, &policy), resource, "{path}");
         }
     }
 

@@ -1,11 +1,9 @@
 // The page: joins the join screen, a session and the call screen, and shows the outside what it may see.
 
-import { collect, detectClass, thisBrowser, watch } from "./capabilities.js";
-import { PATH } from "./messages.js";
+import { collect, detectClass, thisBrowser, watch } from "../sdk/capabilities.js";
 import { randomRoom, roomInPath } from "./names.js";
 import { readParameters } from "./parameters.js";
-import { endingWords } from "./problems.js";
-import { Session } from "./session.js";
+import { Session, endingWords, socketOf } from "../sdk/terrace.js";
 import { CallScreen } from "./ui/call.js";
 import { JoinScreen } from "./ui/join.js";
 
@@ -69,14 +67,12 @@ async function join(choice) {
   remembered(forThisTab, "room", room);
   history.replaceState(null, "", `/r/${room}${location.search}`);
   document.title = `${room} – Terrace`;
-  const url = new URL(PATH, location.href);
-  url.protocol = url.protocol.replace("http", "ws");
   const current = new Session({
-    url: url.href,
+    url: socketOf(location.href),
     room,
     name,
     capabilities: await collect(deviceClass, thisBrowser()),
-    tracks: { ...tracks },
+    tracks: { microphone: tracks.audio, camera: tracks.video },
     ...(parameters.slots === undefined ? {} : { videoSlots: parameters.slots }),
     ...(parameters.token === undefined ? {} : { token: parameters.token }),
   });
@@ -87,15 +83,15 @@ async function join(choice) {
     constraints: { ...size, ...(parameters.fps ? { fps: parameters.fps } : {}) },
   });
   page.replaceChildren(screen.element);
-  watch(async () => current.setCapabilities(await collect(deviceClass, thisBrowser())));
+  const unwatch = watch(deviceClass, (capabilities) => current.setCapabilities(capabilities));
   const awake = keepAwake();
   current.on("problem", (problem) => { problems = [...problems.slice(-19), problem]; });
   current.on("state", (state) => {
     if (state.phase !== "closed") return;
     awake();
+    unwatch();
     if (!leaving) remembered(forThisTab, "room", "");
     screen.end();
-    for (const track of Object.values(choice.tracks)) track?.stop();
     void ask(endingWords(state.code, state.message));
   });
   current.start();
@@ -144,7 +140,10 @@ const terrace = {
     }));
   },
   get sent() {
-    return structuredClone([...session?.figures?.sent ?? []]);
+    return (session?.figures?.sent ?? []).map((sent) => ({ ...sent, source: session?.sendingAt(sent.mid) ?? "" }));
+  },
+  get history() {
+    return (session?.history.samples ?? []).map((sample) => ({ ...sample, slots: structuredClone([...sample.slots.values()]) }));
   },
   get problems() {
     return [...problems];

@@ -10,7 +10,7 @@
 //     &view=stage           the first view: grid or stage
 //     &token=...            join token
 
-/** @import { DeviceClass } from "./messages.js" */
+/** @import { DeviceClass } from "../sdk/messages.js" */
 
 /**
  * @typedef {object} Parameters

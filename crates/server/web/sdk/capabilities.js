@@ -1,6 +1,9 @@
 // What this device can show, decode and afford, from what browsers tell. What they do not tell is left out: the server
 // fills it in by device class.
 
+import { careful, powerState, watchPressure } from "./care.js";
+
+/** @import { PowerState } from "./care.js" */
 /** @import { Capabilities, DeviceClass } from "./messages.js" */
 
 /**
@@ -16,6 +19,20 @@
 /** Video slots offered by each class; the server's limit may be lower. */
 export const VIDEO_SLOTS = /** @type {const} */ ({ mobile: 4, tablet: 9, desktop: 16, tv: 16, unknown: 4 });
 export const AUDIO_SLOTS = 3;
+
+/**
+ * What the server takes a device of each class to show and decode unless it says less: shorter side in pixels, and pixels
+ * per second. Only what lies below is reported, since more than its class is no reason to send a phone more.
+ */
+const USUAL = /** @type {const} */ ({
+  mobile: { height: 360, pixels: 30_000_000 },
+  tablet: { height: 720, pixels: 90_000_000 },
+  desktop: { height: 1440, pixels: 250_000_000 },
+  tv: { height: 2160, pixels: 500_000_000 },
+  unknown: { height: 720, pixels: 90_000_000 },
+});
+/** What decoding in software may take of each core: two pictures of 1280x720 at 30 frames, about half a slow core. */
+const PIXELS_PER_CORE = 2 * 1280 * 720 * 30;
 
 /** @returns {Browser} */
 export function thisBrowser() {
@@ -56,11 +73,13 @@ export function detectClass({ navigator, screen, matches }) {
  * Everything the browser tells.
  * @param {DeviceClass} deviceClass  detected or chosen
  * @param {Browser} browser
+ * @param {{ strained?: boolean }} [state]  what only time tells: whether the processor has been under pressure
  * @returns {Promise<Capabilities>}
  */
-export async function collect(deviceClass, browser) {
+export async function collect(deviceClass, browser, { strained = false } = {}) {
   const { navigator, screen, pixelRatio } = browser;
-  const [model, decode, power] = await Promise.all([modelOf(navigator), decodeOf(browser), powerOf(navigator)]);
+  const [model, decode, battery] = await Promise.all([modelOf(navigator), decodeOf(deviceClass, browser), powerOf(navigator)]);
+  const power = careful(battery, strained ? "saver" : undefined);
   const connection = navigator.connection;
   const kind = { ethernet: "ethernet", wifi: "wifi", cellular: "cellular" }[String(connection?.type)];
   return {
@@ -95,10 +114,11 @@ async function modelOf(navigator) {
 const SIZES = /** @type {const} */ ([[1920, 1080, 3_500_000], [1280, 720, 1_500_000], [640, 360, 500_000]]);
 
 /**
+ * @param {DeviceClass} deviceClass
  * @param {Browser} browser
  * @returns {Promise<Capabilities["decode"]>}
  */
-async function decodeOf({ navigator, videoCodecs }) {
+async function decodeOf(deviceClass, { navigator, videoCodecs }) {
   const names = [...new Set(videoCodecs())].filter((name) => /^(VP8|VP9|H264|AV1)$/i.test(name));
   if (names.length === 0) return undefined;
   /** @param {string} name @param {readonly [number, number, number]} size */
@@ -114,17 +134,22 @@ async function decodeOf({ navigator, videoCodecs }) {
   const codecs = names.map((name, index) => ({ name, hardware: at720[index]?.powerEfficient === true }));
   const usable = codecs.filter((_, index) => at720[index]?.supported !== false);
   // The codec most calls use decides; a ceiling is only given when the browser says that something is not smooth.
-  const first = names[0] ?? "VP8";
-  const [large, medium] = [await ask(first, SIZES[0]), await ask(first, SIZES[1])];
-  let max_height;
-  if (medium?.smooth === false) max_height = SIZES[2][1];
-  else if (large?.smooth === false) max_height = SIZES[1][1];
-  return { ...(max_height ? { max_height } : {}), codecs: usable.length > 0 ? usable : codecs };
+  const [first] = names;
+  const large = await ask(first ?? "VP8", SIZES[0]);
+  const height = at720[0]?.smooth === false ? SIZES[2][1] : large?.smooth === false ? SIZES[1][1] : Infinity;
+  const cores = Number(navigator.hardwareConcurrency) || Infinity;
+  const pixels = codecs[0]?.hardware ? Infinity : cores * PIXELS_PER_CORE;
+  const usual = USUAL[deviceClass];
+  return {
+    ...(height < usual.height ? { max_height: height } : {}),
+    ...(pixels < usual.pixels ? { max_pixels_per_second: pixels } : {}),
+    codecs: usable.length > 0 ? usable : codecs,
+  };
 }
 
 /**
  * @param {any} navigator
- * @returns {Promise<"normal" | "saver" | "critical" | undefined>}
+ * @returns {Promise<PowerState | undefined>}
  */
 async function powerOf(navigator) {
   if (!navigator.getBattery) return undefined;
@@ -136,24 +161,35 @@ async function powerOf(navigator) {
 }
 
 /**
- * How careful a battery asks one to be.
- * @param {{ charging: boolean, level: number }} battery
- * @returns {"normal" | "saver" | "critical"}
+ * Tells what the device can do, once now and again whenever the answers may have changed: network, battery, screen,
+ * pressure on the processor. Returns the function that stops it.
+ * @param {DeviceClass} deviceClass
+ * @param {(capabilities: Capabilities) => void} tell
  */
-export function powerState({ charging, level }) {
-  if (charging || level > 0.2) return "normal";
-  return level > 0.07 ? "saver" : "critical";
-}
-
-/**
- * Calls back whenever the answers may have changed: network, battery, screen.
- * @param {() => void} changed
- */
-export function watch(changed) {
+export function watch(deviceClass, tell) {
+  const end = new AbortController();
+  const { signal } = end;
+  let strained = false;
+  let said = "";
+  const look = async () => {
+    const found = await collect(deviceClass, thisBrowser(), { strained });
+    const now = JSON.stringify(found);
+    if (signal.aborted || now === said) return;
+    said = now;
+    tell(found);
+  };
   const { connection, getBattery } = /** @type {any} */ (navigator);
-  connection?.addEventListener?.("change", changed);
+  connection?.addEventListener?.("change", look, { signal });
   getBattery?.call(navigator).then((/** @type {EventTarget} */ battery) => {
-    for (const event of ["levelchange", "chargingchange"]) battery.addEventListener(event, changed);
+    for (const event of ["levelchange", "chargingchange"]) battery.addEventListener(event, look, { signal });
   }, () => {});
-  matchMedia(`(resolution: ${devicePixelRatio}dppx)`).addEventListener("change", changed, { once: true });
+  const screenMoved = () => {
+    // A query is about one ratio: after a change there is another one to watch.
+    matchMedia(`(resolution: ${devicePixelRatio}dppx)`).addEventListener("change", () => { void look(); screenMoved(); }, { once: true, signal });
+  };
+  screenMoved();
+  const stopPressure = watchPressure((now) => { strained = now; void look(); });
+  signal.addEventListener("abort", stopPressure);
+  void look();
+  return () => end.abort();
 }

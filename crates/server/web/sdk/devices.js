@@ -76,3 +76,20 @@ export function meter(track, show) {
     void context.close();
   };
 }
+
+/** Whether this browser can share a screen; phones cannot. */
+export function canShareScreen() {
+  return "getDisplayMedia" in (navigator.mediaDevices ?? {});
+}
+
+/**
+ * Asks the user for a screen, a window or a tab to share: one picture, and its sound where there is any.
+ * @returns {Promise<MediaStreamTrack[]>}
+ */
+export async function openScreen() {
+  const stream = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { max: 15 } }, audio: true });
+  const tracks = stream.getTracks();
+  // Sharp before smooth: the encoder drops frames, not lines.
+  for (const track of tracks) if (track.kind === "video") track.contentHint = "detail";
+  return tracks;
+}

@@ -11,7 +11,7 @@ export const PATH = "/v1/signal";
  *   display?: { width: number, height: number, pixel_ratio: number },
  *   decode?: { max_streams?: number, max_height?: number, max_fps?: number, max_pixels_per_second?: number,
  *              codecs?: { name: string, hardware: boolean }[] },
- *   network?: { kind?: "ethernet" | "wifi" | "cellular" | "unknown", save_data?: boolean },
+ *   network?: { kind?: "ethernet" | "wifi" | "cellular" | "unknown", save_data?: boolean, max_downlink_bps?: number },
  *   power?: { state: "normal" | "saver" | "critical" },
  * }} Capabilities
  *
@@ -49,7 +49,7 @@ export const PATH = "/v1/signal";
  * @typedef {{ type: "joined", self: string, participants: Participant[], ice_servers: RTCIceServer[],
  *             limits: Limits, resume: string, resumed?: boolean }} Joined
  * @typedef {{ type: "room", joined?: Participant[], left?: string[], changed?: Participant[] }} RoomChange
- * @typedef {{ type: "slots", slots: SlotState[], estimate_bps?: number }} Slots
+ * @typedef {{ type: "slots", slots: SlotState[], estimate_bps?: number, budget_bps?: number }} Slots
  * @typedef {{ type: "demand", publication: string, mid: string, encodings: EncodingDemand[] }} Demand
  * @typedef {{ participant: string, level: number }} Speaker
  * @typedef {{ type: "error", code: string, message: string, fatal: boolean, about?: string }} ServerError

@@ -1,15 +1,9 @@
 // The peer connection: permanent sections, slots, offers one after the other, simulcast. Knows media, not signalling.
 
 import { Emitter } from "./emitter.js";
+import { CAMERA, SCREEN, obey } from "./encodings.js";
 
-/** @import { Demand } from "./messages.js" */
-
-/** The encodings of a camera, smallest first: a browser that is short of bandwidth switches off from the end. */
-export const ENCODINGS = /** @type {const} */ ([
-  { rid: "q", scaleResolutionDownBy: 4, maxBitrate: 200_000 },
-  { rid: "h", scaleResolutionDownBy: 2, maxBitrate: 700_000 },
-  { rid: "f", scaleResolutionDownBy: 1, maxBitrate: 2_000_000 },
-]);
+/** @import { Demand, Source } from "./messages.js" */
 
 /** Video codecs in the order we like them. Few: each one costs lines in every section of every offer. */
 const VIDEO_CODECS = ["VP8", "H264"];
@@ -24,11 +18,25 @@ const VIDEO_CODECS = ["VP8", "H264"];
 
 /** @typedef {"new" | "connected" | "lost" | "failed"} MediaState */
 
+/**
+ * What can be sent, one section each. The first two are there from the start, the others with their first track.
+ * @typedef {"microphone" | "camera" | "screen" | "screen-sound"} Sending
+ */
+
+/** @type {Readonly<Record<Sending, { kind: "audio" | "video", source: Source, ladder: readonly import("./encodings.js").Ladder[] }>>} */
+export const SENDING = {
+  microphone: { kind: "audio", source: "microphone", ladder: [] },
+  camera: { kind: "video", source: "camera", ladder: CAMERA },
+  screen: { kind: "video", source: "screen", ladder: SCREEN },
+  "screen-sound": { kind: "audio", source: "screen", ladder: [] },
+};
+
 /** @extends {Emitter<{ offer: string, state: MediaState }>} */
 export class Peer extends Emitter {
+  /** @type {RTCPeerConnection} */
   #connection;
-  /** @type {{ audio: RTCRtpTransceiver, video: RTCRtpTransceiver }} */
-  #senders;
+  /** @type {Map<Sending, RTCRtpTransceiver>} */
+  #senders = new Map();
   /** @type {Slot[]} */
   #slots = [];
   /** An offer is out and not yet answered. */
@@ -40,20 +48,16 @@ export class Peer extends Emitter {
 
   /**
    * @param {{ iceServers: RTCIceServer[], audioSlots: number, videoSlots: number,
-   *           audio: MediaStreamTrack | null, video: MediaStreamTrack | null }} options
+   *           tracks: ReadonlyMap<Sending, MediaStreamTrack> }} options
    */
-  constructor({ iceServers, audioSlots, videoSlots, audio, video }) {
+  constructor({ iceServers, audioSlots, videoSlots, tracks }) {
     super();
     const connection = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
     this.#connection = connection;
     // The first section carries the transport of all and is never stopped (RFC 9143 §7): the microphone's, silent or not.
-    this.#senders = {
-      audio: connection.addTransceiver(audio ?? "audio", { direction: audio ? "sendonly" : "inactive" }),
-      video: connection.addTransceiver(video ?? "video", {
-        direction: video ? "sendonly" : "inactive",
-        sendEncodings: ENCODINGS.map((encoding) => ({ ...encoding })),
-      }),
-    };
+    this.#add("microphone", tracks.get("microphone") ?? null);
+    this.#add("camera", tracks.get("camera") ?? null);
+    for (const [sending, track] of tracks) if (!this.#senders.has(sending)) this.#add(sending, track);
     for (let slot = 0; slot < audioSlots; slot++) connection.addTransceiver("audio", { direction: "recvonly" });
     for (let slot = 0; slot < videoSlots; slot++) connection.addTransceiver("video", { direction: "recvonly" });
     for (const transceiver of connection.getTransceivers()) preferCodecs(transceiver);
@@ -70,9 +74,20 @@ export class Peer extends Emitter {
     return this.#slots;
   }
 
-  /** MIDs of the sending sections; undefined before the first offer. */
-  get mids() {
-    return { audio: this.#senders.audio.mid, video: this.#senders.video.mid };
+  /** The MID of a sending section; null before the offer that has it. @param {Sending} sending */
+  midOf(sending) {
+    return this.#senders.get(sending)?.mid ?? null;
+  }
+
+  /** @param {Sending} sending @param {MediaStreamTrack | null} track */
+  #add(sending, track) {
+    const { kind, ladder } = SENDING[sending];
+    const transceiver = this.#connection.addTransceiver(track ?? kind, {
+      direction: track ? "sendonly" : "inactive",
+      ...(ladder.length > 0 ? { sendEncodings: ladder.map((encoding) => ({ ...encoding })) } : {}),
+    });
+    this.#senders.set(sending, transceiver);
+    return transceiver;
   }
 
   /** Makes an offer and emits it; while another one is unanswered, afterwards. */
@@ -136,11 +151,16 @@ export class Peer extends Emitter {
   /**
    * Sends another track, or none. A section that has sent keeps its direction and pauses; only the first track of all
    * needs an offer.
-   * @param {"audio" | "video"} kind
+   * @param {Sending} sending
    * @param {MediaStreamTrack | null} track
    */
-  async setTrack(kind, track) {
-    const transceiver = this.#senders[kind];
+  async setTrack(sending, track) {
+    const transceiver = this.#senders.get(sending);
+    if (!transceiver) {
+      if (!track) return;
+      preferCodecs(this.#add(sending, track));
+      return this.negotiate();
+    }
     await transceiver.sender.replaceTrack(track);
     if (track && transceiver.direction === "inactive") {
       transceiver.direction = "sendonly";
@@ -153,20 +173,12 @@ export class Peer extends Emitter {
    * @param {Demand} demand
    */
   applyDemand(demand) {
-    const { sender } = this.#senders.video;
-    if (demand.mid !== this.#senders.video.mid) return;
+    const found = [...this.#senders].find(([, { mid }]) => mid === demand.mid);
+    if (!found) return;
+    const [sending, { sender }] = found;
     this.#parameters = this.#parameters.then(async () => {
       const parameters = sender.getParameters();
-      for (const encoding of parameters.encodings) {
-        const wanted = demand.encodings.find(({ rid }) => rid === undefined || rid === encoding.rid);
-        if (!wanted) continue;
-        const own = ENCODINGS.find(({ rid }) => rid === encoding.rid)?.maxBitrate ?? Infinity;
-        encoding.active = wanted.active;
-        encoding.maxBitrate = Math.min(own, wanted.max_bitrate_bps ?? own);
-        if (wanted.max_fps) encoding.maxFramerate = wanted.max_fps;
-        else delete encoding.maxFramerate;
-      }
-      await sender.setParameters(parameters);
+      if (obey(parameters.encodings, demand.encodings, SENDING[sending].ladder)) await sender.setParameters(parameters);
     }).catch(() => {
       // The connection was closed meanwhile, or an offer is under way; the next demand says it all again.
     });

@@ -8,6 +8,8 @@
  * @property {ReadonlyMap<string, Participant>} participants  everybody else, in the order of their arrival
  * @property {ReadonlyMap<string, SlotState>} slots  by MID; a slot that never showed anything is missing
  * @property {readonly Speaker[]} speakers  loudest first
+ * @property {number} [estimate]  what the link to this client is believed to carry in all, in bit/s, once it is known
+ * @property {number} [budget]  what of it may be spent on pictures
  */
 
 /** @returns {Room} */
@@ -41,7 +43,8 @@ export function reduce(room, message) {
     case "slots": {
       const slots = new Map(room.slots);
       for (const slot of message.slots) slots.set(slot.mid, slot);
-      return { ...room, slots };
+      const { estimate_bps: estimate, budget_bps: budget } = message;
+      return { ...room, slots, ...(estimate ? { estimate } : {}), ...(budget ? { budget } : {}) };
     }
     case "speakers":
       return { ...room, speakers: message.speakers };
@@ -51,14 +54,21 @@ export function reduce(room, message) {
 }
 
 /**
- * The picture to show for a participant: a shared screen before a camera; nothing when there is none or it is muted.
+ * A participant's camera, on or off; nothing when it has none.
  * @param {Participant} participant
  * @returns {Publication | undefined}
  */
-export function mainPicture(participant) {
-  const pictures = (participant.publications ?? []).filter((publication) => publication.kind === "video");
-  return pictures.find((picture) => picture.source === "screen" && !picture.muted)
-    ?? pictures.find((picture) => picture.source === "camera");
+export function cameraOf(participant) {
+  return (participant.publications ?? []).find(({ kind, source }) => kind === "video" && source === "camera");
+}
+
+/**
+ * The screen that a participant shares at the moment.
+ * @param {Participant} participant
+ * @returns {Publication | undefined}
+ */
+export function screenOf(participant) {
+  return (participant.publications ?? []).find(({ kind, source, muted }) => kind === "video" && source === "screen" && !muted);
 }
 
 /**
@@ -91,5 +101,5 @@ export function stageSpeaker(room, before) {
   if (loudest) return loudest.participant;
   if (before !== undefined && room.participants.has(before)) return before;
   const all = [...room.participants.values()];
-  return (all.find((participant) => mainPicture(participant)?.muted === false) ?? all[0])?.id;
+  return (all.find((participant) => cameraOf(participant)?.muted === false) ?? all[0])?.id;
 }

@@ -3,12 +3,14 @@
 
 import { AUDIO_SLOTS, VIDEO_SLOTS } from "./capabilities.js";
 import { Emitter } from "./emitter.js";
-import { Peer } from "./peer.js";
+import { History, sample } from "./history.js";
+import { Peer, SENDING } from "./peer.js";
 import { emptyRoom, reduce } from "./room.js";
 import { Signalling } from "./signalling.js";
 import { figures, reportBetween } from "./stats.js";
 
-/** @import { Capabilities, Joined, Publish, ServerMessage, Source, View } from "./messages.js" */
+/** @import { Capabilities, Joined, Publish, ServerMessage, View } from "./messages.js" */
+/** @import { Sending } from "./peer.js" */
 /** @import { Figures } from "./stats.js" */
 
 /**
@@ -19,7 +21,7 @@ import { figures, reportBetween } from "./stats.js";
  * @property {string} [token]
  * @property {Capabilities} capabilities
  * @property {number} [videoSlots]
- * @property {{ audio: MediaStreamTrack | null, video: MediaStreamTrack | null }} tracks  what to send from the start
+ * @property {Partial<Record<Sending, MediaStreamTrack | null>>} tracks  what to send from the start
  */
 
 /**
@@ -30,6 +32,8 @@ import { figures, reportBetween } from "./stats.js";
  */
 
 const LOOK_EVERY_MS = 1000;
+/** What is kept of them. */
+const HISTORY_MS = 120_000;
 /** Looks per report: every two seconds, within the 1 to 5 s that the server asks for. */
 const LOOKS_PER_REPORT = 2;
 /** How long a lost path may come back by itself before it is looked for. */
@@ -51,13 +55,18 @@ export class Session extends Emitter {
   #state = { phase: "connecting", socket: "open", media: "new" };
   /** @type {View | undefined} */
   #view;
-  /** @type {Map<"audio" | "video", { muted: boolean, source: Source }>} */
-  #publishing = new Map();
+  /** @type {Map<Sending, MediaStreamTrack>} */
+  #tracks = new Map();
+  /** Whether something is muted, where that was said. @type {Map<Sending, boolean>} */
+  #muted = new Map();
   /** @type {Figures | undefined} */
   #figures;
   /** @type {Figures | undefined} */
   #reported;
   #looks = 0;
+  #history = new History(HISTORY_MS);
+  /** The most to be sent, in bit/s. @type {number | undefined} */
+  #limit;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #looking;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -67,9 +76,13 @@ export class Session extends Emitter {
   constructor(options) {
     super();
     this.#options = options;
+    for (const sending of /** @type {Sending[]} */ (Object.keys(SENDING))) {
+      const track = options.tracks[sending];
+      if (track) this.#tracks.set(sending, track);
+    }
     const { url, room, name, token } = options;
     this.#signalling = new Signalling(url, () => ({
-      type: "join", room, name, ...(token ? { token } : {}), capabilities: this.#options.capabilities,
+      type: "join", room, name, ...(token ? { token } : {}), capabilities: this.#capabilities(),
     }));
     this.#signalling.on("joined", (joined) => this.#joined(joined));
     this.#signalling.on("message", (message) => this.#received(message));
@@ -93,6 +106,16 @@ export class Session extends Emitter {
   /** The last look at the call's figures. */
   get figures() {
     return this.#figures;
+  }
+
+  /** The last two minutes: one sample at every `figures`. */
+  get history() {
+    return this.#history;
+  }
+
+  /** What the user let the server send at most, in bit/s. */
+  get limit() {
+    return this.#limit;
   }
 
   /** Connects. What comes of it is told by `state`. */
@@ -119,31 +142,55 @@ export class Session extends Emitter {
   /** What the device can do, when it changed. @param {Capabilities} capabilities */
   setCapabilities(capabilities) {
     this.#options = { ...this.#options, capabilities };
-    this.#signalling.send({ type: "capabilities", ...capabilities });
+    this.#signalling.send({ type: "capabilities", ...this.#capabilities() });
   }
 
   /**
-   * Sends another track of a kind, or pauses with `null`. The others are told that it is muted.
-   * @param {"audio" | "video"} kind
+   * Has the server send no more than that to this participant, whatever the link carries.
+   * @param {number | undefined} bps  bit/s; undefined for no limit
+   */
+  setLimit(bps) {
+    if (bps === this.#limit) return;
+    this.#limit = bps;
+    this.#signalling.send({ type: "capabilities", ...this.#capabilities() });
+  }
+
+  /** @returns {Capabilities} */
+  #capabilities() {
+    const { capabilities } = this.#options;
+    if (this.#limit === undefined) return capabilities;
+    return { ...capabilities, network: { ...capabilities.network, max_downlink_bps: this.#limit } };
+  }
+
+  /**
+   * Sends a track as microphone, camera or screen, or another one than before, or pauses with `null`. The others are told
+   * that it is muted.
+   * @param {Sending} sending
    * @param {MediaStreamTrack | null} track
    */
-  async setTrack(kind, track) {
-    const tracks = { ...this.#options.tracks, [kind]: track };
-    this.#options = { ...this.#options, tracks };
-    await this.#peer?.setTrack(kind, track);
-    this.setMuted(kind, track === null);
+  async setTrack(sending, track) {
+    if (track) this.#tracks.set(sending, track);
+    else this.#tracks.delete(sending);
+    this.#muted.set(sending, track === null);
+    await this.#peer?.setTrack(sending, track);
+    this.setMuted(sending, track === null);
   }
 
   /**
    * Tells the others whether something is to be heard or seen.
-   * @param {"audio" | "video"} kind
+   * @param {Sending} sending
    * @param {boolean} muted
    */
-  setMuted(kind, muted) {
-    const publication = { muted, source: /** @type {Source} */ (kind === "audio" ? "microphone" : "camera") };
-    this.#publishing.set(kind, publication);
-    const message = this.#publishMessage(kind);
+  setMuted(sending, muted) {
+    this.#muted.set(sending, muted);
+    const message = this.#publishMessage(sending);
     if (message) this.#signalling.send(message);
+  }
+
+  /** What a sending section sends, by its MID. @param {string} mid @returns {Sending | undefined} */
+  sendingAt(mid) {
+    const all = /** @type {Sending[]} */ (Object.keys(SENDING));
+    return all.find((sending) => this.#peer?.midOf(sending) === mid);
   }
 
   /** Data for one participant, or for everybody else. @param {unknown} data @param {string} [to] */
@@ -167,13 +214,13 @@ export class Session extends Emitter {
   /** A peer connection for a fresh participant. @param {Joined} joined */
   #connect(joined) {
     this.#peer?.close();
-    const { tracks, capabilities } = this.#options;
+    const { capabilities } = this.#options;
     const wanted = this.#options.videoSlots ?? VIDEO_SLOTS[capabilities.device?.class ?? "unknown"];
     const peer = new Peer({
       iceServers: joined.ice_servers,
       audioSlots: Math.min(AUDIO_SLOTS, joined.limits.audio_slots),
       videoSlots: Math.min(wanted, joined.limits.video_slots),
-      ...tracks,
+      tracks: this.#tracks,
     });
     this.#peer = peer;
     this.#figures = this.#reported = undefined;
@@ -193,18 +240,20 @@ export class Session extends Emitter {
 
   /** States that the server knows only from us. */
   #sayAgain() {
-    for (const kind of this.#publishing.keys()) {
-      const message = this.#publishMessage(kind);
+    for (const sending of /** @type {Sending[]} */ (Object.keys(SENDING))) {
+      const message = this.#publishMessage(sending);
       if (message) this.#signalling.send(message);
     }
     if (this.#view) this.#signalling.send(this.#view);
   }
 
-  /** @param {"audio" | "video"} kind @returns {Publish | undefined} */
-  #publishMessage(kind) {
-    const mid = this.#peer?.mids[kind];
-    const publication = this.#publishing.get(kind);
-    return mid && publication ? { type: "publish", mid, ...publication } : undefined;
+  /** What the server takes for granted (an unmuted camera or microphone) is not said. @param {Sending} sending @returns {Publish | undefined} */
+  #publishMessage(sending) {
+    const mid = this.#peer?.midOf(sending);
+    const muted = this.#muted.get(sending);
+    const { source } = SENDING[sending];
+    if (!mid || (muted === undefined && source !== "screen")) return undefined;
+    return { type: "publish", mid, muted: muted ?? false, source };
   }
 
   /** @param {ServerMessage} message */
@@ -260,7 +309,9 @@ export class Session extends Emitter {
     /** @type {import("./stats.js").Stat[]} */
     const stats = [];
     report.forEach((stat) => stats.push(stat));
-    this.#figures = figures(stats, peer.midsByTrack(), this.#figures);
+    const before = this.#figures;
+    this.#figures = figures(stats, peer.midsByTrack(), before);
+    this.#history.add(sample(performance.now(), this.#room, this.#figures, before));
     this.emit("figures", this.#figures);
     this.#looks += 1;
     if (this.#looks % LOOKS_PER_REPORT > 0) return;

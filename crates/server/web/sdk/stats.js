@@ -18,13 +18,13 @@
  * @property {string} codec
  *
  * What one encoding sends.
- * @typedef {{ rid: string, width: number, height: number, fps: number, kbps: number, active: boolean, bytes: number,
+ * @typedef {{ mid: string, rid: string, width: number, height: number, fps: number, kbps: number, active: boolean, bytes: number,
  *             limitedBy: string, codec: string }} Sent
  *
  * @typedef {object} Figures
  * @property {number} at  milliseconds, of the browser's own clock
  * @property {ReadonlyMap<string, Received>} received  by MID of the slot
- * @property {readonly Sent[]} sent  the camera's encodings, smallest first
+ * @property {readonly Sent[]} sent  the encodings of camera and screen, smallest first
  * @property {number | undefined} roundTripMs  to the server
  */
 
@@ -66,9 +66,10 @@ export function figures(report, midOfTrack, before) {
     });
   }
   const sent = stats.filter((stat) => stat.type === "outbound-rtp" && stat.kind === "video").map((stat) => {
-    const rid = stat.rid ?? "";
-    const last = before?.sent.find((encoding) => encoding.rid === rid);
+    const [mid, rid] = [stat.mid ?? "", stat.rid ?? ""];
+    const last = before?.sent.find((encoding) => encoding.mid === mid && encoding.rid === rid);
     return {
+      mid,
       rid,
       width: stat.frameWidth ?? 0,
       height: stat.frameHeight ?? 0,

@@ -1,205 +1,209 @@
-// The screen of a call: tiles in a grid or around a stage, controls, and the words for what is wrong.
+// The screen of a call: joins tiles, controls, side and dialogs, and keeps them in step with the session.
 
-import { DeviceError, openDevice } from "../devices.js";
-import { grid, stage } from "../layout.js";
-import { connectionProblem, deviceProblem, mediaProblem } from "../problems.js";
-import { isSilent, mainPicture, slotOf, stageSpeaker } from "../room.js";
-import { VIEWS_PER_SECOND, composeView, throttle } from "../view.js";
+import { canShareScreen } from "../../sdk/devices.js";
+import { Measure } from "../../sdk/measure.js";
+import { isSilent, slotOf, stageSpeaker } from "../../sdk/room.js";
+import { VIEWS_PER_SECOND, composeView, throttle } from "../../sdk/view.js";
+import { OWN, items, order, stageKey } from "../../sdk/tiles.js";
+import { Arrangement } from "./arrangement.js";
+import { ChatBox } from "./chat.js";
 import { h, icon, iconButton, mark, relabel, setText } from "./dom.js";
-import { Measure } from "./measure.js";
+import { Inside } from "./inside.js";
+import { Media } from "./media.js";
 import { Panel } from "./panel.js";
+import { Side } from "./side.js";
+import { Sounds } from "./sounds.js";
 import { Tile } from "./tile.js";
+import { Trouble } from "./trouble.js";
 
-/** @import { Participant, Publication, SlotState } from "../messages.js" */
-/** @import { Session } from "../session.js" */
+/** @import { Item } from "../../sdk/tiles.js" */
+/** @import { Session } from "../../sdk/session.js" */
 /** @import { Choice } from "./join.js" */
 
-/** What a call screen uses of a session; a page without a server can bring its own. */
-/** @typedef {Pick<Session, "on" | "state" | "room" | "slots" | "figures" | "setView" | "setTrack" | "setMuted" | "leave">} Call */
-
-const GAP = 8;
-/** At this size a screen is held in a hand. */
-const SMALL = 600;
-/** After this time without media something is in the way. */
-const MEDIA_PATIENCE_MS = 12_000;
 const CLOCK = {
   now: () => performance.now(),
   schedule: (/** @type {() => void} */ action, /** @type {number} */ delay) => setTimeout(action, delay),
 };
-const OWN = "";
 
 export class CallScreen {
   element;
   #call;
   #choice;
-  #constraints;
-  /** @type {Map<string, Tile>} by participant; the empty name is the self view */
+  /** @type {Map<string, Tile>} by key; the empty one is the self view */
   #tiles = new Map();
+  /** @type {readonly Item[]} */
+  #items = [];
   #area = h("section", { class: "area", "aria-label": "Participants" });
-  #sounds = h("div", { hidden: true });
-  #bar = h("p", { class: "bar", role: "status", hidden: true });
   #count = h("span", { class: "count" });
-  #more = h("span", { class: "more", hidden: true });
   #alone;
-  #unmute;
-  #buttons;
+  #sharing;
+  #unread = h("span", { class: "unread", hidden: true });
+  #arrangement = new Arrangement();
+  #sounds = new Sounds();
   #panel = new Panel();
+  #trouble;
+  #media;
+  #chat;
+  #side;
+  #buttons;
   #measure;
   #view;
   #rendering = false;
   /** @type {"grid" | "stage"} */
   #layout;
-  /** @type {string | undefined} */
+  /** The key of the tile that the user wants large. @type {string | undefined} */
   #pinned;
+  /** The key of the tile that is large. @type {string | undefined} */
+  #large;
   /** @type {string | undefined} */
-  #onStage;
+  #speaker;
   /** @type {Set<string>} */
   #speaking = new Set();
-  #speakersChanged;
-  #muted;
-  #vacant = { width: 320, height: 180 };
-  #started = performance.now();
-  /** Whether an ordinary request came through while the socket was lost. @type {boolean | undefined} */
-  #reachable;
   #end;
 
   /**
-   * @param {Call} call
+   * @param {Session} call
    * @param {Choice} choice
-   * @param {{ view?: "grid" | "stage", constraints: Parameters<typeof openDevice>[1] }} options
+   * @param {{ view?: "grid" | "stage", constraints: ConstructorParameters<typeof Media>[2] }} options
    */
   constructor(call, choice, { view, constraints }) {
     this.#call = call;
     this.#choice = choice;
-    this.#constraints = constraints;
     this.#layout = view ?? (choice.deviceClass === "mobile" ? "stage" : "grid");
-    this.#muted = { audio: !choice.tracks.audio, video: !choice.tracks.video };
-    this.#buttons = {
-      audio: iconButton("mic", "Mute", () => void this.toggleMicrophone(), { "aria-keyshortcuts": "m" }),
-      video: iconButton("camera", "Stop camera", () => void this.toggleCamera(), { "aria-keyshortcuts": "v" }),
-      view: iconButton("stage", "Show stage", () => this.toggleLayout(), { "aria-keyshortcuts": "g" }),
-      invite: iconButton("link", "Invite others", () => this.#invite(), { "aria-keyshortcuts": "i" }),
-      help: iconButton("help", "Keys", () => this.#panel.keys(), { "aria-keyshortcuts": "?" }),
-      leave: iconButton("leave", "Leave", () => call.leave()),
-    };
-    this.#buttons.leave.classList.add("leave");
-    this.#buttons.help.classList.add("roomy");
+    this.#trouble = new Trouble(call, () => this.#render());
+    this.#media = new Media(call, choice.tracks, constraints,
+      { changed: () => this.#render(), complain: (words) => this.#trouble.say(words) });
+    this.#chat = new ChatBox((data) => call.send(data), () => this.#render());
+    const inside = new Inside(call);
+    this.#side = new Side({
+      chat: { title: "Chat", element: this.#chat.element, shown: (open) => this.#chat.setOpen(open) },
+      inside: { title: "Look inside", element: inside.element, shown: (open) => { if (open) inside.refresh(); } },
+    }, () => this.#render());
+    this.#buttons = this.#makeButtons();
     this.#alone = h("div", { class: "alone", hidden: true }, h("p", {}, "Nobody else is here yet."),
       h("button", { type: "button", class: "primary", on: { click: () => this.#invite() } }, icon("link"), "Invite others"));
-    this.#unmute = h("button", { type: "button", class: "primary unmute", hidden: true,
-      on: { click: () => this.#hear() } }, "Tap to hear the others");
+    this.#sharing = h("p", { class: "bar sharing", role: "status", hidden: true }, "You are sharing your screen.",
+      h("button", { type: "button", on: { click: () => void this.#media.toggleScreen() } }, "Stop"));
     this.element = h("main", { class: "call" },
       h("header", {}, mark(), h("h1", {}, choice.room), this.#count),
-      this.#bar, this.#area, this.#alone, this.#unmute, this.#sounds,
+      this.#trouble.element, this.#sharing,
+      h("div", { class: "middle" }, this.#area, this.#side.element),
+      this.#alone, this.#sounds.button, this.#sounds.element,
       h("nav", { class: "controls", "aria-label": "Call" }, ...Object.values(this.#buttons)),
       this.#panel.element);
-    this.#area.append(this.#more);
-    const interval = 1000 / VIEWS_PER_SECOND;
-    this.#view = throttle(() => this.#sendView(), interval, CLOCK);
+    this.#area.append(this.#arrangement.more);
+    this.#view = throttle(() => this.#sendView(), 1000 / VIEWS_PER_SECOND, CLOCK);
     this.#measure = new Measure(() => { this.#render(); this.#view(); });
     this.#measure.add(this.#area);
     // A ring that jumps at every syllable is worse than none.
-    this.#speakersChanged = throttle(() => {
+    const speakersChanged = throttle(() => {
       this.#speaking = new Set(call.room.speakers.map((speaker) => speaker.participant));
-      this.#onStage = stageSpeaker(call.room, this.#onStage);
+      this.#speaker = stageSpeaker(call.room, this.#speaker);
       this.#render();
     }, 1000, CLOCK);
     const offs = [
-      call.on("room", () => { this.#speakersChanged(); this.#render(); this.#view(); }),
-      call.on("slots", () => { this.#showSounds(); this.#render(); this.#view(); }),
-      call.on("figures", () => { this.#render(); this.#panel.refresh(); }),
-      call.on("state", (state) => { void this.#probe(state); this.#render(); }),
+      call.on("room", () => { speakersChanged(); this.#render(); this.#view(); }),
+      call.on("slots", () => { this.#sounds.show(call.slots); this.#render(); this.#view(); }),
+      call.on("figures", () => { this.#render(); this.#panel.refresh(); if (this.#side.open === "inside") inside.refresh(); }),
+      call.on("state", () => this.#render()),
+      call.on("message", ({ from, data, private: direct }) =>
+        this.#chat.receive(call.room.participants.get(from)?.name ?? "Somebody", data, direct ?? false)),
     ];
     const listeners = new AbortController();
     const { signal } = listeners;
     document.addEventListener("visibilitychange", () => this.#view(), { signal });
     document.addEventListener("keydown", (event) => this.#key(event), { signal });
-    for (const event of ["online", "offline"]) addEventListener(event, () => this.#render(), { signal });
     this.#end = () => {
       for (const off of offs) off();
       listeners.abort();
       this.#measure.end();
+      this.#trouble.end();
     };
-    this.#showSounds();
-    this.#speakersChanged();
+    this.#sounds.show(call.slots);
+    speakersChanged();
   }
 
-  /** Takes the screen off; tracks are the caller's. */
+  /** Takes the screen off and lets go of the devices. */
   end() {
     this.#end();
+    this.#media.end();
     this.element.remove();
   }
 
-  async toggleMicrophone() {
-    const { tracks } = this.#choice;
-    if (!tracks.audio) {
-      if (!await this.#open("audio")) return;
-    } else {
-      // The track goes on, so that unmuting takes no time.
-      tracks.audio.enabled = this.#muted.audio;
-      this.#call.setMuted("audio", !this.#muted.audio);
-    }
-    this.#muted.audio = !this.#muted.audio;
-    this.#render();
+  #makeButtons() {
+    /** @type {(drawing: import("./dom.js").Icon, label: string, key: string, click: () => void, className?: string) => HTMLButtonElement} */
+    const button = (drawing, label, key, click, className = "") => {
+      const made = iconButton(drawing, label, click, key ? { "aria-keyshortcuts": key } : {});
+      if (className) made.classList.add(className);
+      return made;
+    };
+    const chat = button("chat", "Chat", "c", () => this.#side.toggle("chat"));
+    const buttons = {
+      audio: button("mic", "Mute", "m", () => void this.#media.toggleMicrophone()),
+      video: button("camera", "Stop camera", "v", () => void this.#media.toggleCamera()),
+      share: button("screen", "Share screen", "s", () => void this.#media.toggleScreen()),
+      view: button("stage", "Show stage", "g", () => this.#toggleLayout()),
+      chat: h("span", { class: "counted" }, chat, this.#unread),
+      inside: button("inside", "Look inside", "l", () => this.#side.toggle("inside"), "roomy"),
+      invite: button("link", "Invite others", "i", () => this.#invite(), "roomy"),
+      devices: button("gear", "Devices", "d", () => this.#devices(), "roomy"),
+      help: button("help", "Keys", "?", () => this.#panel.keys(), "roomy"),
+      more: button("more", "More", "", () => this.#more(), "narrow"),
+      leave: button("leave", "Leave", "", () => this.#call.leave(), "leave"),
+    };
+    buttons.share.hidden = !canShareScreen();
+    return buttons;
   }
 
-  async toggleCamera() {
-    const { tracks } = this.#choice;
-    if (tracks.video) {
-      // The camera's light goes out: paused is off.
-      tracks.video.stop();
-      tracks.video = null;
-      await this.#call.setTrack("video", null);
-    } else if (!await this.#open("video")) {
-      return;
-    }
-    this.#muted.video = !tracks.video;
-    this.#render();
+  /** What has no button of its own on a small screen. */
+  #more() {
+    this.#panel.menu("More", [
+      ["inside", "Look inside", () => this.#side.toggle("inside")],
+      ["link", "Invite others", () => this.#invite()],
+      ["gear", "Devices", () => this.#devices()],
+    ]);
   }
 
-  toggleLayout() {
+  #toggleLayout() {
     this.#layout = this.#layout === "grid" ? "stage" : "grid";
     this.#pinned = undefined;
     this.#render();
-  }
-
-  /** @param {"audio" | "video"} kind */
-  async #open(kind) {
-    try {
-      const track = await openDevice(kind, this.#constraints);
-      this.#choice.tracks[kind] = track;
-      await this.#call.setTrack(kind, track);
-      return true;
-    } catch (error) {
-      if (!(error instanceof DeviceError)) throw error;
-      const { title, advice } = deviceProblem(kind, error.trouble);
-      this.#bar.dataset.passing = `${title}. ${advice}`;
-      setTimeout(() => { delete this.#bar.dataset.passing; this.#render(); }, 6000);
-      this.#render();
-      return false;
-    }
+    this.#view();
   }
 
   #invite() {
     this.#panel.invite(new URL(`/r/${this.#choice.room}`, location.href).href);
   }
 
-  /** @param {KeyboardEvent} event */
-  #key(event) {
-    const typing = event.target instanceof HTMLInputElement && event.target.type === "text";
-    if (typing || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-    /** @type {Record<string, () => void>} */
-    const actions = {
-      m: () => void this.toggleMicrophone(),
-      v: () => void this.toggleCamera(),
-      g: () => this.toggleLayout(),
-      i: () => this.#invite(),
-      "?": () => this.#panel.keys(),
-    };
-    actions[event.key]?.();
+  #devices() {
+    void this.#panel.devices(this.#media.tracks, (kind, deviceId) => void this.#media.open(kind, deviceId));
   }
 
-  /** Draws at most once per frame, however much happened. */
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const { target } = event;
+    const typing = target instanceof HTMLInputElement && !["radio", "range"].includes(target.type);
+    if (typing || event.ctrlKey || event.metaKey || event.altKey || event.repeat || this.#panel.element.open) return;
+    /** @type {Record<string, () => void>} */
+    const actions = {
+      m: () => void this.#media.toggleMicrophone(),
+      v: () => void this.#media.toggleCamera(),
+      s: () => { if (canShareScreen()) void this.#media.toggleScreen(); },
+      g: () => this.#toggleLayout(),
+      c: () => this.#side.toggle("chat"),
+      l: () => this.#side.toggle("inside"),
+      i: () => this.#invite(),
+      d: () => this.#devices(),
+      "?": () => this.#panel.keys(),
+    };
+    const action = actions[event.key];
+    if (!action) return;
+    // The key must not be typed into the field that it opens.
+    event.preventDefault();
+    action();
+  }
+
+  /** Draws at most once per turn, however much happened. */
   #render() {
     if (this.#rendering) return;
     this.#rendering = true;
@@ -211,252 +215,165 @@ export class CallScreen {
   }
 
   #draw() {
-    const { room } = this.#call;
-    if (this.#pinned !== undefined && !room.participants.has(this.#pinned)) this.#pinned = undefined;
-    this.#keepTiles(room.participants);
-    for (const participant of room.participants.values()) this.#drawRemote(participant);
+    const { room, state } = this.#call;
+    this.#items = items(room);
+    if (!this.#items.some(({ key }) => key === this.#pinned)) this.#pinned = undefined;
+    this.#large = stageKey(this.#items, { layout: this.#layout, pinned: this.#pinned, speaker: this.#speaker });
+    this.#keepTiles();
+    for (const item of this.#items) this.#drawOther(item);
     this.#drawOwn();
-    this.#place();
+    const area = this.#measure.of(this.#area);
+    const staged = this.#pinned !== undefined || this.#layout === "stage";
+    if (area) this.#arrangement.place(this.#tiles, order(this.#items, this.#large), staged, area);
     const others = room.participants.size;
     setText(this.#count, others === 0 ? "" : `${others + 1} people`);
-    this.#alone.hidden = others > 0 || this.#call.state.phase !== "connected";
-    this.#drawControls();
-    this.#drawBar();
+    this.#alone.hidden = others > 0 || state.phase !== "connected";
+    this.#sharing.hidden = !this.#media.sharing;
+    this.#drawControls(staged);
+    this.#trouble.draw();
+    this.element.dataset.phase = state.phase;
   }
 
-  /** @param {ReadonlyMap<string, Participant>} participants */
-  #keepTiles(participants) {
-    for (const [id, tile] of this.#tiles) {
-      if (id === OWN || participants.has(id)) continue;
+  #keepTiles() {
+    const keys = new Set([...this.#items.map(({ key }) => key), OWN]);
+    for (const [key, tile] of this.#tiles) {
+      if (keys.has(key)) continue;
       this.#measure.remove(tile.element);
       tile.element.remove();
-      this.#tiles.delete(id);
+      this.#tiles.delete(key);
     }
-    for (const id of [...participants.keys(), OWN]) {
-      if (this.#tiles.has(id)) continue;
-      const tile = new Tile(id, () => this.#explain(id));
-      this.#tiles.set(id, tile);
+    for (const key of keys) {
+      if (this.#tiles.has(key)) continue;
+      const tile = new Tile(key, () => this.#explain(key));
+      this.#tiles.set(key, tile);
       this.#area.append(tile.element);
       this.#measure.add(tile.element);
       for (const event of ["resize", "loadeddata"]) tile.video.addEventListener(event, () => this.#view());
     }
   }
 
-  /** @param {Participant} participant */
-  #drawRemote(participant) {
-    const { picture, slot, stream } = this.#picture(participant);
+  /** Where a tile's picture arrives. @param {Item} item */
+  #arrival({ picture }) {
+    const slot = picture && !picture.muted ? slotOf(this.#call.room, picture.id) : undefined;
+    return { slot, stream: slot && this.#call.slots.find(({ mid }) => mid === slot.mid)?.stream };
+  }
+
+  /** @param {Item} item */
+  #drawOther(item) {
+    const { key, participant, kind, picture } = item;
+    const { slot, stream } = this.#arrival(item);
     const received = slot && this.#call.figures?.received.get(slot.mid);
-    this.#tiles.get(participant.id)?.show({
-      name: participant.name,
+    const person = kind === "person";
+    this.#tiles.get(key)?.show({
+      name: person ? participant.name : `${participant.name}'s screen`,
       own: false,
+      screen: !person,
       stream: stream ?? null,
-      silent: isSilent(participant),
-      speaking: this.#speaking.has(participant.id),
-      pinned: this.#pinned === participant.id,
+      silent: person && isSilent(participant),
+      speaking: person && this.#speaking.has(participant.id),
+      pinned: this.#pinned === key,
       connection: participant.connection ?? "connected",
-      cameraOff: !picture || picture.muted,
+      cameraOff: person && (!picture || picture.muted),
       ...(slot ? { slot } : {}),
       ...(received ? { received } : {}),
     });
   }
 
-  /**
-   * What is to be seen of a participant, and where it arrives.
-   * @param {Participant} participant
-   * @returns {{ picture?: Publication | undefined, slot?: SlotState | undefined, stream?: MediaStream | undefined }}
-   */
-  #picture(participant) {
-    const picture = mainPicture(participant);
-    if (!picture || picture.muted) return { picture };
-    const slot = slotOf(this.#call.room, picture.id);
-    return { picture, slot, stream: slot && this.#call.slots.find(({ mid }) => mid === slot.mid)?.stream };
+  /** What leaves as a camera. */
+  #sent() {
+    return (this.#call.figures?.sent ?? []).filter(({ mid }) => this.#call.sendingAt(mid) === "camera");
   }
 
   #drawOwn() {
-    const { video } = this.#choice.tracks;
+    const { video } = this.#media.tracks;
     const tile = this.#tiles.get(OWN);
     const shown = tile?.video.srcObject instanceof MediaStream ? tile.video.srcObject : null;
     const same = shown?.getTracks()[0] === (video ?? undefined);
     tile?.show({
       name: this.#choice.name,
       own: true,
+      screen: false,
       stream: same ? shown : video ? new MediaStream([video]) : null,
-      silent: this.#muted.audio,
+      silent: this.#media.muted.audio,
       speaking: this.#speaking.has(this.#call.room.self),
       pinned: false,
       connection: "connected",
       cameraOff: !video,
-      sent: this.#call.figures?.sent ?? [],
+      sent: this.#sent(),
     });
   }
 
-  /** Tiles in their order: whom the stage is for first, then by arrival, then oneself. */
-  #order() {
-    const ids = [...this.#call.room.participants.keys()];
-    const first = this.#pinned ?? (this.#layout === "stage" ? this.#onStage : undefined);
-    if (first !== undefined && ids.includes(first)) ids.unshift(...ids.splice(ids.indexOf(first), 1));
-    return ids;
-  }
-
-  #place() {
-    const area = this.#measure.of(this.#area);
-    if (!area) return;
-    const small = Math.min(area.width, area.height) < SMALL;
-    const ids = this.#order();
-    const staged = this.#pinned !== undefined || this.#layout === "stage";
-    const arrange = staged ? stage : grid;
-    // One's own picture must not take room from the others: on a small screen, and where it would be cut off, it floats.
-    const floating = ids.length > 0 && (small || arrange(ids.length + 1, area, GAP).hidden > 0);
-    const shown = floating ? ids : [...ids, OWN];
-    const { tiles, hidden } = arrange(shown.length, area, GAP);
-    shown.forEach((id, index) => {
-      const tile = this.#tiles.get(id);
-      if (!tile) return;
-      const place = tiles[index];
-      tile.element.hidden = !place;
-      tile.element.classList.toggle("on-stage", staged && index === 0 && shown.length > 1);
-      tile.element.classList.remove("floating");
-      if (place) put(tile.element, place);
-    });
-    const own = this.#tiles.get(OWN)?.element;
-    if (own && floating) {
-      const width = Math.min(area.width * 0.28, area.height * 0.28, 200);
-      const size = { width, height: width * (area.height > area.width ? 4 / 3 : 9 / 16) };
-      const main = tiles[0] ?? { x: 0, y: 0, width: area.width, height: area.height };
-      own.hidden = false;
-      own.classList.add("floating");
-      put(own, { x: main.x + main.width - size.width - GAP, y: main.y + GAP, ...size });
-    }
-    // A newcomer would make the tiles this large: what an empty slot is worth.
-    this.#vacant = arrange(shown.length + 1, area, GAP).tiles.at(-1) ?? this.#vacant;
-    this.#more.hidden = hidden === 0;
-    setText(this.#more, `and ${hidden} more`);
-    // In the lower right corner of the first tile, where it covers nobody in the strip.
-    const [first] = tiles;
-    if (first) {
-      const [right, bottom] = [first.x + first.width - GAP, first.y + first.height - GAP];
-      this.#more.style.translate = `calc(${right}px - 100%) calc(${bottom}px - 100%)`;
-    }
-  }
-
-  #drawControls() {
-    const { audio, video, view } = this.#buttons;
-    relabel(audio, this.#muted.audio ? "mic-off" : "mic", this.#muted.audio ? "Unmute" : "Mute");
-    relabel(video, this.#muted.video ? "camera-off" : "camera", this.#muted.video ? "Start camera" : "Stop camera");
-    audio.classList.toggle("off", this.#muted.audio);
-    video.classList.toggle("off", this.#muted.video);
-    const staged = this.#pinned !== undefined || this.#layout === "stage";
+  /** @param {boolean} staged */
+  #drawControls(staged) {
+    const { audio, video, share, view, chat, inside } = this.#buttons;
+    const { muted, sharing } = this.#media;
+    relabel(audio, muted.audio ? "mic-off" : "mic", muted.audio ? "Unmute" : "Mute");
+    relabel(video, muted.video ? "camera-off" : "camera", muted.video ? "Start camera" : "Stop camera");
+    relabel(share, "screen", sharing ? "Stop sharing" : "Share screen");
     relabel(view, staged ? "grid" : "stage", staged ? "Show grid" : "Show stage");
+    audio.classList.toggle("off", muted.audio);
+    video.classList.toggle("off", muted.video);
+    share.classList.toggle("on", sharing);
+    const { unread } = this.#chat;
+    this.#unread.hidden = unread === 0;
+    setText(this.#unread, unread > 9 ? "9+" : String(unread));
+    const button = chat.querySelector("button");
+    button?.setAttribute("aria-label", unread ? `Chat, ${unread} unread` : "Chat");
+    button?.setAttribute("aria-expanded", String(this.#side.open === "chat"));
+    inside.setAttribute("aria-expanded", String(this.#side.open === "inside"));
   }
 
-  #drawBar() {
-    const words = this.#bar.dataset.passing ?? this.#trouble();
-    this.#bar.hidden = !words;
-    setText(this.#bar, words ?? "");
-    this.element.dataset.phase = this.#call.state.phase;
-  }
-
-  /** @returns {string | undefined} */
-  #trouble() {
-    const { state } = this.#call;
-    if (state.phase === "closed") return undefined;
-    if (state.socket === "lost") {
-      const found = { secure: isSecureContext, reachable: this.#reachable, online: navigator.onLine, host: location.host };
-      const { title, advice } = connectionProblem(found);
-      const goesOn = state.media === "connected" ? "Connection to the server lost, the call goes on. Reconnecting …" : "";
-      return navigator.onLine && goesOn ? goesOn : `${title}. ${advice}`;
-    }
-    if (state.media === "lost") return "Sound and picture are interrupted. Looking for another way …";
-    if (state.media === "connected") return undefined;
-    if (performance.now() - this.#started < MEDIA_PATIENCE_MS) return "Connecting …";
-    const { title, advice } = mediaProblem(location.hostname);
-    return `${title}. ${advice}`;
-  }
-
-  /** Tells a server that is away from one that only refuses sockets. @param {Call["state"]} state */
-  async #probe(state) {
-    const lost = state.phase !== "closed" && state.socket === "lost";
-    if (!lost) this.#reachable = undefined;
-    if (!lost || this.#reachable !== undefined) return;
-    const answer = await fetch("/", { method: "HEAD", cache: "no-store" }).catch(() => undefined);
-    this.#reachable = answer !== undefined;
-    this.#render();
-  }
-
-  /** @param {string} id */
-  #explain(id) {
-    if (id === OWN) return this.#panel.sent(() => this.#call.figures?.sent ?? []);
-    const tile = this.#tiles.get(id);
-    const participant = () => this.#call.room.participants.get(id);
-    const name = participant()?.name ?? "";
-    this.#panel.why(name, () => {
-      const now = participant();
-      const { picture, slot } = now ? this.#picture(now) : {};
+  /** @param {string} key */
+  #explain(key) {
+    if (key === OWN) return this.#panel.sent(() => this.#sent());
+    const tile = this.#tiles.get(key);
+    const item = () => this.#items.find((candidate) => candidate.key === key);
+    const found = item();
+    if (!tile || !found) return;
+    this.#panel.why(found.kind === "screen" ? `${found.participant.name}'s screen` : found.participant.name, () => {
+      const now = item();
+      const slot = now && this.#arrival(now).slot;
       const received = slot && this.#call.figures?.received.get(slot.mid);
-      return { slot, received, encodings: picture?.encodings ?? [], wish: tile?.wish ?? "auto", pinned: this.#pinned === id };
+      return { slot, received, encodings: now?.picture?.encodings ?? [], wish: tile.wish, pinned: this.#pinned === key };
     }, {
       wish: (wish) => {
-        if (tile) tile.wish = wish;
+        tile.wish = wish;
         this.#view();
       },
       pin: () => {
-        this.#pinned = this.#pinned === id ? undefined : id;
+        this.#pinned = this.#pinned === key ? undefined : key;
         this.#render();
         this.#view();
       },
+      inside: () => { if (this.#side.open !== "inside") this.#side.toggle("inside"); },
     });
-  }
-
-  /** One element per audio slot: sound needs no place on the screen. */
-  #showSounds() {
-    const streams = this.#call.slots.filter(({ kind }) => kind === "audio").map(({ stream }) => stream);
-    const known = [...this.#sounds.children].map((child) => child instanceof HTMLAudioElement && child.srcObject);
-    if (streams.length === known.length && streams.every((stream, index) => stream === known[index])) return;
-    this.#sounds.replaceChildren(...streams.map((srcObject) => h("audio", { srcObject, autoplay: true })));
-    this.#hear();
-  }
-
-  /** Browsers let a page be heard after a gesture only. */
-  #hear() {
-    this.#unmute.hidden = true;
-    for (const sound of this.#sounds.children) {
-      if (!(sound instanceof HTMLAudioElement)) continue;
-      sound.play().catch((error) => { if (error.name === "NotAllowedError") this.#unmute.hidden = false; });
-    }
   }
 
   #sendView() {
     const mids = this.#call.slots.filter(({ kind }) => kind === "video").map(({ mid }) => mid);
     if (mids.length === 0 || !this.#measure.of(this.#area)) return;
-    /** @type {Map<string, import("../view.js").Tile>} */
-    const tiles = new Map();
-    for (const [id, tile] of this.#tiles) {
-      const participant = this.#call.room.participants.get(id);
-      const { picture, slot } = participant ? this.#picture(participant) : {};
-      const measured = this.#measure.of(tile.element);
-      if (!picture || !slot || !measured || !mids.includes(slot.mid)) continue;
+    /** @type {Map<string, import("../../sdk/view.js").Tile>} */
+    const shown = new Map();
+    for (const item of this.#items) {
+      const tile = this.#tiles.get(item.key);
+      const { slot } = this.#arrival(item);
+      const measured = tile && this.#measure.of(tile.element);
+      if (!item.picture || !slot || !measured || !mids.includes(slot.mid)) continue;
       const { videoWidth, videoHeight } = tile.video;
-      const staged = tile.element.classList.contains("on-stage");
-      tiles.set(slot.mid, {
+      const pinned = this.#pinned === item.key;
+      shown.set(slot.mid, {
         ...measured,
         visible: measured.visible && !tile.element.hidden,
         wish: tile.wish,
-        priority: this.#pinned === id ? 3 : staged ? 2 : this.#layout === "stage" ? 0 : 1,
-        fit: picture.source === "screen" ? "contain" : "cover",
+        priority: pinned ? 3 : this.#large === item.key ? 2 : this.#layout === "stage" ? 0 : 1,
+        fit: item.kind === "screen" ? "contain" : "cover",
         aspect: videoWidth && videoHeight ? videoWidth / videoHeight : 16 / 9,
-        encodings: picture.encodings ?? [],
-        ...(this.#pinned === id ? { pinned: picture.id } : {}),
+        encodings: item.picture.encodings ?? [],
+        ...(pinned ? { pinned: item.picture.id } : {}),
       });
     }
-    this.#call.setView(composeView(mids, tiles, {
-      pixelRatio: devicePixelRatio, pageHidden: document.visibilityState === "hidden", vacant: this.#vacant,
+    this.#call.setView(composeView(mids, shown, {
+      pixelRatio: devicePixelRatio, pageHidden: document.visibilityState === "hidden", vacant: this.#arrangement.vacant,
     }));
   }
-}
-
-/** @param {HTMLElement} element @param {import("../layout.js").Rectangle} place */
-function put({ style }, { x, y, width, height }) {
-  style.translate = `${x}px ${y}px`;
-  style.width = `${width}px`;
-  style.height = `${height}px`;
 }

@@ -1,14 +1,14 @@
 // The screen before a call: name, room, devices with a preview, what kind of device this is. Ends in one callback.
 
 import { DEVICE_CLASSES } from "../parameters.js";
-import { DeviceError, listDevices, meter, openDevice } from "../devices.js";
+import { DeviceError, listDevices, meter, openDevice } from "../../sdk/devices.js";
 import { toParticipantName, toRoomName } from "../names.js";
-import { deviceProblem } from "../problems.js";
+import { deviceProblem } from "../../sdk/problems.js";
 import { h, icon, iconButton, mark, relabel } from "./dom.js";
 
-/** @import { DeviceClass } from "../messages.js" */
+/** @import { DeviceClass } from "../../sdk/messages.js" */
 /** @import { Parameters } from "../parameters.js" */
-/** @import { DeviceTrouble } from "../problems.js" */
+/** @import { DeviceTrouble } from "../../sdk/problems.js" */
 
 /**
  * @typedef {object} Choice

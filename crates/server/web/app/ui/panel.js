@@ -1,13 +1,14 @@
 // Dialogs over a call: why a picture is what it is, what this device sends, how to invite, which keys there are.
 
-import { explain, gradeOf, rateWords } from "../reasons.js";
+import { explain, gradeOf, rateWords } from "../../sdk/reasons.js";
+import { listDevices } from "../../sdk/devices.js";
 import { qrCode } from "../qr.js";
-import { WISHES, ceilingOf } from "../view.js";
+import { WISHES, ceilingOf } from "../../sdk/view.js";
 import { h, icon, iconButton, squares } from "./dom.js";
 
-/** @import { Encoding, SlotState } from "../messages.js" */
-/** @import { Received, Sent } from "../stats.js" */
-/** @import { Wish } from "../view.js" */
+/** @import { Encoding, SlotState } from "../../sdk/messages.js" */
+/** @import { Received, Sent } from "../../sdk/stats.js" */
+/** @import { Wish } from "../../sdk/view.js" */
 
 const WISH_NAMES = { auto: "Auto", high: "High", medium: "Medium", low: "Low" };
 
@@ -49,7 +50,7 @@ export class Panel {
    * @param {string} name
    * @param {() => { slot?: SlotState | undefined, received?: Received | undefined, encodings: readonly Encoding[],
    *                 wish: Wish, pinned: boolean }} look
-   * @param {{ wish: (wish: Wish) => void, pin: () => void }} act
+   * @param {{ wish: (wish: Wish) => void, pin: () => void, inside: () => void }} act
    */
   why(name, look, act) {
     const sentence = h("p", { class: "because" });
@@ -64,7 +65,10 @@ export class Panel {
     }));
     const pin = h("button", { type: "button", class: "plain", on: { click: () => { act.pin(); this.element.close(); } } },
       icon("pin"), look().pinned ? "Unpin" : "Pin to the stage");
-    this.#open(name, [sentence, h("fieldset", {}, h("legend", {}, "Show at most"), wishes), facts, pin], () => {
+    const inside = h("button", { type: "button", class: "plain", on: { click: () => { this.element.close(); act.inside(); } } },
+      icon("inside"), "Look inside");
+    const buttons = h("div", { class: "row" }, pin, inside);
+    this.#open(name, [sentence, h("fieldset", {}, h("legend", {}, "Show at most"), wishes), facts, buttons], () => {
       const { slot, received } = look();
       sentence.textContent = slot ? explain(slot) : "There is no picture in this tile now.";
       sentence.dataset.grade = gradeOf(slot);
@@ -106,9 +110,33 @@ export class Panel {
     this.#open("Invite others", [words, ...(picture ? [picture] : []), field, buttons]);
   }
 
+  /** A short list of things to do. @param {string} title @param {[import("./dom.js").Icon, string, () => void][]} entries */
+  menu(title, entries) {
+    this.#open(title, entries.map(([drawing, words, act]) => h("button", { type: "button", class: "entry",
+      on: { click: () => { this.element.close(); act(); } } }, icon(drawing), words)));
+  }
+
+  /**
+   * Which camera and microphone to use.
+   * @param {Record<"audio" | "video", MediaStreamTrack | null>} tracks
+   * @param {(kind: "audio" | "video", deviceId: string) => void} choose
+   */
+  async devices(tracks, choose) {
+    const kinds = /** @type {const} */ ([["video", "Camera"], ["audio", "Microphone"]]);
+    const rows = await Promise.all(kinds.map(async ([kind, label]) => {
+      const used = tracks[kind]?.getSettings().deviceId;
+      const known = await listDevices(kind);
+      if (known.length === 0) return h("p", {}, `${label}: none that can be chosen. Turn it on once to see which there are.`);
+      const select = h("select", { on: { change: () => choose(kind, select.value) } }, ...known.map((device) =>
+        h("option", { value: device.deviceId, selected: device.deviceId === used }, device.label)));
+      return h("label", { class: "field" }, h("span", {}, label), select);
+    }));
+    this.#open("Devices", rows);
+  }
+
   keys() {
-    const keys = [["m", "microphone on or off"], ["v", "camera on or off"], ["g", "grid or stage"], ["i", "invite others"],
-      ["?", "this list"]];
+    const keys = [["m", "microphone on or off"], ["v", "camera on or off"], ["s", "share your screen"], ["g", "grid or stage"],
+      ["c", "chat"], ["l", "look inside"], ["i", "invite others"], ["d", "devices"], ["?", "this list"]];
     this.#open("Keys", [h("dl", { class: "keys" }, ...keys.flatMap(([key, does]) =>
       [h("dt", {}, h("kbd", {}, key)), h("dd", {}, does)]))]);
   }

@@ -1,17 +1,18 @@
 // One participant on the screen: picture or initials, name, states, and a badge that says what is shown and why.
 
-import { gradeOf, rateWords, sizeWord, wordsFor } from "../reasons.js";
+import { gradeOf, rateWords, sizeWord, wordsFor } from "../../sdk/reasons.js";
 import { initials } from "../names.js";
 import { h, icon, setText } from "./dom.js";
 
-/** @import { SlotState } from "../messages.js" */
-/** @import { Received, Sent } from "../stats.js" */
+/** @import { SlotState } from "../../sdk/messages.js" */
+/** @import { Received, Sent } from "../../sdk/stats.js" */
 
 /**
  * What a tile shows at the moment.
  * @typedef {object} Contents
  * @property {string} name
  * @property {boolean} own  the self view
+ * @property {boolean} screen  a shared screen, of which nothing may be cut off
  * @property {MediaStream | null} stream
  * @property {boolean} silent
  * @property {boolean} speaking
@@ -27,7 +28,7 @@ export class Tile {
   element;
   video = h("video", { autoplay: true, playsInline: true, muted: true, disablePictureInPicture: true });
   /** The publication's wish and pin live with the tile: they are the user's, not the server's. */
-  /** @type {import("../view.js").Wish} */
+  /** @type {import("../../sdk/view.js").Wish} */
   wish = "auto";
   #initials = h("span", {});
   #name = h("span", { class: "name" });
@@ -39,13 +40,13 @@ export class Tile {
   #stateWords = "";
 
   /**
-   * @param {string} id  of the participant; empty for the self view
+   * @param {string} key  of the tile; that of a person is the participant's id, that of the self view empty
    * @param {() => void} explain  called when the badge is pressed
    */
-  constructor(id, explain) {
+  constructor(key, explain) {
     this.#badge = h("button", { type: "button", class: "badge", hidden: true, "aria-haspopup": "dialog",
       on: { click: explain } }, h("i", {}), this.#size, this.#detail, this.#why);
-    this.element = h("article", { class: "tile", data: { participant: id } },
+    this.element = h("article", { class: "tile", data: { participant: key } },
       h("div", { class: "avatar" }, this.#initials), this.video,
       h("footer", {}, this.#states, this.#name), this.#badge);
   }
@@ -55,6 +56,7 @@ export class Tile {
     const { element, video } = this;
     const { name, own, stream, slot, received } = contents;
     element.classList.toggle("own", own);
+    element.classList.toggle("screen", contents.screen);
     element.classList.toggle("speaking", contents.speaking);
     element.classList.toggle("pinned", contents.pinned);
     setText(this.#initials, initials(name) || "?");
@@ -71,10 +73,11 @@ export class Tile {
   }
 
   /** @param {Contents} contents */
-  #showStates({ silent, cameraOff, connection, pinned, name }) {
+  #showStates({ silent, screen, cameraOff, connection, pinned, name }) {
     /** @type {[import("./dom.js").Icon, string][]} */
     const states = [];
     if (connection === "reconnecting") states.push(["warning", "reconnecting"]);
+    if (screen) states.push(["screen", "shared screen"]);
     if (silent) states.push(["mic-off", "microphone off"]);
     if (cameraOff) states.push(["camera-off", "camera off"]);
     if (pinned) states.push(["pin", "pinned"]);

@@ -1,0 +1,134 @@
+// What an operator watches, out of the answers of /api/v1: samples of each receiver, who is in trouble, totals. Pure.
+
+import { History } from "../sdk/history.js";
+
+/** @import { Participant, SlotState } from "../sdk/messages.js" */
+/** @import { Shown } from "../sdk/history.js" */
+
+/** Ten minutes, as long as a page is open. */
+export const KEPT_MS = 600_000;
+
+/**
+ * A participant as the interface tells of it; what is missing is not known.
+ * @typedef {Participant & {
+ *   device?: string | null, joined_ms?: number, slots?: SlotState[],
+ *   downlink?: { estimate_bps?: number | null, budget_bps?: number | null, rtt_ms?: number | null, [counter: string]: unknown },
+ * }} Watched
+ * @typedef {{ name: string, participants: Watched[] }} WatchedRoom
+ */
+
+/**
+ * The video that somebody is sent, by slot, with the names of whose it is.
+ * @param {WatchedRoom} room
+ * @param {Watched} receiver
+ * @returns {Map<string, Shown>}
+ */
+export function shownTo(room, receiver) {
+  /** @type {Map<string, Shown>} */
+  const found = new Map();
+  for (const slot of receiver.slots ?? []) {
+    const sender = room.participants.find(({ id }) => id === slot.participant);
+    const publication = sender?.publications?.find(({ id }) => id === slot.publication);
+    if (!sender || publication?.kind !== "video") continue;
+    found.set(slot.mid, {
+      label: publication.source === "screen" ? `${sender.name}: screen` : sender.name,
+      rid: slot.rid,
+      height: Math.min(slot.width ?? 0, slot.height ?? 0),
+      fps: slot.fps ?? 0,
+      bps: slot.bitrate_bps,
+      reason: slot.reason,
+    });
+  }
+  return found;
+}
+
+/**
+ * What is wrong with what somebody is sent, the worst first.
+ * @typedef {{ rank: number, words: string }} Trouble  the higher the rank the worse
+ * @param {Watched} receiver
+ * @param {ReadonlyMap<string, Shown>} shown
+ * @returns {Trouble}
+ */
+export function troubleOf(receiver, shown) {
+  if (receiver.connection === "reconnecting") return { rank: 4, words: "reconnecting" };
+  const all = [...shown.values()];
+  const starved = all.filter(({ height, reason }) => height === 0 && STARVING.has(reason)).length;
+  if (starved > 0) return { rank: 3, words: starved === 1 ? "one picture starved" : `${starved} pictures starved` };
+  const by = (/** @type {ReadonlySet<string>} */ reasons) => all.filter(({ reason }) => reasons.has(reason)).length;
+  const link = by(LINK);
+  if (link > 0) return { rank: 2, words: `${link} limited by the link` };
+  const device = by(DEVICE);
+  if (device > 0) return { rank: 1, words: `${device} limited by the device` };
+  return { rank: 0, words: "" };
+}
+
+/** A picture that is missing for one of these could be there. */
+const STARVING = new Set(["bandwidth", "priority", "device_decode_budget", "startup"]);
+const LINK = new Set(["bandwidth", "priority"]);
+const DEVICE = new Set(["device_decode_budget", "device_stream_count", "power"]);
+
+/**
+ * One line of the list.
+ * @typedef {{ key: string, room: string, id: string, name: string, device: string, estimate: number | undefined,
+ *             budget: number | undefined, pictures: number, bps: number, trouble: Trouble }} Row
+ */
+
+/** All that is kept of all receivers. */
+export class Watch {
+  /** @type {Map<string, History>} */
+  #histories = new Map();
+  /** @type {readonly Row[]} */
+  rows = [];
+
+  /**
+   * Takes the rooms as they are at a time; whoever has left is forgotten.
+   * @param {number} at
+   * @param {readonly WatchedRoom[]} rooms
+   */
+  note(at, rooms) {
+    /** @type {Row[]} */
+    const rows = [];
+    for (const room of rooms) {
+      for (const receiver of room.participants) {
+        const key = `${room.name}/${receiver.id}`;
+        const slots = shownTo(room, receiver);
+        const estimate = receiver.downlink?.estimate_bps ?? undefined;
+        const budget = receiver.downlink?.budget_bps ?? undefined;
+        const history = this.#histories.get(key) ?? new History(KEPT_MS);
+        this.#histories.set(key, history);
+        history.add({ at, estimate, budget, slots });
+        rows.push({
+          key, room: room.name, id: receiver.id, name: receiver.name, device: receiver.device ?? "", estimate, budget,
+          pictures: [...slots.values()].filter(({ height }) => height > 0).length,
+          bps: (receiver.slots ?? []).reduce((sum, slot) => sum + slot.bitrate_bps, 0),
+          trouble: troubleOf(receiver, slots),
+        });
+      }
+    }
+    const here = new Set(rows.map(({ key }) => key));
+    for (const key of this.#histories.keys()) if (!here.has(key)) this.#histories.delete(key);
+    this.rows = rows;
+  }
+
+  /** @param {string} key */
+  samplesOf(key) {
+    return this.#histories.get(key)?.samples ?? [];
+  }
+
+  /** The rows, those in trouble first, then by room and arrival. */
+  byTrouble() {
+    return this.rows.map((row, index) => ({ row, index }))
+      .sort((a, b) => b.row.trouble.rank - a.row.trouble.rank || a.index - b.index).map(({ row }) => row);
+  }
+
+  /** What there is in all. */
+  totals() {
+    return {
+      rooms: new Set(this.rows.map(({ room }) => room)).size,
+      participants: this.rows.length,
+      pictures: this.rows.reduce((sum, { pictures }) => sum + pictures, 0),
+      bps: this.rows.reduce((sum, { bps }) => sum + bps, 0),
+      troubled: this.rows.filter(({ trouble }) => trouble.rank >= 2).length,
+    };
+  }
+}

@@ -1,0 +1,60 @@
+// The encodings of a camera and of a screen, and how the room's demand changes them. Pure.
+
+/** @import { EncodingDemand } from "./messages.js" */
+
+/**
+ * What a publication is encoded as, smallest first: a browser that is short of bandwidth switches off from the end.
+ * @typedef {{ rid: string, scaleResolutionDownBy: number, maxBitrate: number, maxFramerate?: number }} Ladder
+ */
+
+/** @type {readonly Ladder[]} */
+export const CAMERA = [
+  { rid: "q", scaleResolutionDownBy: 4, maxBitrate: 200_000 },
+  { rid: "h", scaleResolutionDownBy: 2, maxBitrate: 700_000 },
+  { rid: "f", scaleResolutionDownBy: 1, maxBitrate: 2_000_000 },
+];
+
+/** A screen is sharp before it is smooth: text that moves is read when it stands still. @type {readonly Ladder[]} */
+export const SCREEN = [
+  { rid: "h", scaleResolutionDownBy: 2, maxBitrate: 600_000, maxFramerate: 15 },
+  { rid: "f", scaleResolutionDownBy: 1, maxBitrate: 2_500_000, maxFramerate: 15 },
+];
+
+/**
+ * What can be set of an encoding in mid call; RTCRtpEncodingParameters has more, which is left alone.
+ * @typedef {{ rid?: string, active?: boolean, maxBitrate?: number, maxFramerate?: number }} Encoding
+ */
+
+/**
+ * Changes encodings in place to what the room wants; limits of the ladder still hold, and an encoding of which the demand
+ * says nothing stays as it is. Returns whether anything changed: `setParameters` is not free.
+ * @param {Encoding[]} encodings  of RTCRtpSender.getParameters
+ * @param {readonly EncodingDemand[]} wanted
+ * @param {readonly Ladder[]} ladder
+ */
+export function obey(encodings, wanted, ladder) {
+  let changed = false;
+  /** @template {keyof Encoding} K @param {Encoding} encoding @param {K} key @param {Encoding[K] | undefined} value */
+  const set = (encoding, key, value) => {
+    if (encoding[key] === value) return;
+    changed = true;
+    if (value === undefined) delete encoding[key];
+    else encoding[key] = value;
+  };
+  for (const encoding of encodings) {
+    // A publication that is not simulcast has one encoding without a name.
+    const demand = wanted.find(({ rid }) => rid === undefined || rid === encoding.rid);
+    if (!demand) continue;
+    const own = ladder.find(({ rid }) => rid === encoding.rid);
+    set(encoding, "active", demand.active);
+    set(encoding, "maxBitrate", least(own?.maxBitrate, demand.max_bitrate_bps));
+    set(encoding, "maxFramerate", least(own?.maxFramerate, demand.max_fps));
+  }
+  return changed;
+}
+
+/** The smaller of two limits, of which each may be missing. @param {number | undefined} a @param {number | null | undefined} b */
+function least(a, b) {
+  if (a === undefined || b === undefined || b === null) return a ?? b ?? undefined;
+  return Math.min(a, b);
+}

@@ -1,0 +1,220 @@
+//! A link to a browser that carries less than the best picture, and then more again: the picture fits, moves on, and comes
+//! back to its best.
+//!
+//! Shaped by the kernel where the machine lets us: the browser runs in a network namespace of its own, behind a token
+//! bucket (tc-tbf(8)). Elsewhere by a userspace path of `client::link`, to which the page is led by replacing the port in
+//! the server's answer. What was used is printed; what is asserted is the same.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use client::link::{Link, LinkConfig};
+use serde_json::json;
+use units::Bitrate;
+
+use super::call::{Call, Visitor};
+use super::driver;
+
+/// What the small encoding fits into and the middle one, at 500 kbit/s without headers and sound, does not.
+const NARROW: Bitrate = Bitrate::from_kbps(500);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_narrow_link_gets_a_picture_that_fits_and_a_wide_one_the_best() {
+    let link = Shaper::new().await;
+    let call = Call::start_on(link.server_address()).await;
+    let _camera = call.join(Visitor::camera("camera")).await;
+    let visitor = link.lead(&call, Visitor::desktop("desktop")).await;
+    let desktop = call.join(visitor).await;
+    desktop.until_size("camera", 1280, 720).await;
+
+    link.narrow();
+    desktop.until_size("camera", 320, 180).await;
+    let told = desktop.until("the reason", |seen| {
+        let slot = seen.video_of("camera")?;
+        (slot.rid.as_deref() == Some("q")).then(|| slot.reason.clone()).flatten()
+    });
+    let told = told.await;
+    assert!(["bandwidth", "dwell", "startup"].contains(&told.as_str()), "{told}");
+    // It keeps playing: thirty seconds' worth of pictures come, all of them of a size that fits.
+    let since = desktop.look().await.decoded_of("camera").unwrap();
+    let largest = desktop.until_more_frames("camera", 300).await;
+    let now = desktop.look().await.decoded_of("camera").unwrap();
+    assert_eq!(largest, (320, 180));
+    assert!(now.freezes - since.freezes <= 2, "it plays on: {since:?} {now:?}");
+
+    link.widen();
+    desktop.until_size("camera", 1280, 720).await;
+    desktop.until_more_frames("camera", 90).await;
+    assert_eq!(desktop.look().await.problems, [""; 0]);
+}
+
+/// How a link is made narrow.
+enum Shaper {
+    Kernel(Namespace),
+    Userspace(tokio::sync::Mutex<Vec<Link>>),
+}
+
+impl Shaper {
+    async fn new() -> Shaper {
+        match Namespace::new() {
+            Ok(namespace) => {
+                eprintln!("shaped by the kernel, in {}", namespace.name);
+                Shaper::Kernel(namespace)
+            }
+            Err(why) => {
+                eprintln!("shaped in userspace: {why}");
+                Shaper::Userspace(tokio::sync::Mutex::default())
+            }
+        }
+    }
+
+    fn server_address(&self) -> SocketAddr {
+        match self {
+            Shaper::Kernel(namespace) => SocketAddr::from((namespace.outside, 0)),
+            Shaper::Userspace(_) => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        }
+    }
+
+    /// Puts a visitor behind the link.
+    async fn lead(&self, call: &Call, visitor: Visitor) -> Visitor {
+        match self {
+            Shaper::Kernel(namespace) => visitor.started_by(namespace.launcher(&call.driver.folder())),
+            Shaper::Userspace(links) => {
+                let mut ports = serde_json::Map::new();
+                for server in &call.server.summary.media {
+                    let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
+                    let free = LinkConfig::default();
+                    let link = Link::start(local, *server, free, free, 1).await.unwrap();
+                    ports.insert(server.port().to_string(), json!(link.near().port()));
+                    links.lock().await.push(link);
+                }
+                visitor.prepared_by(detour(&ports))
+            }
+        }
+    }
+
+    fn narrow(&self) {
+        match self {
+            Shaper::Kernel(namespace) => namespace.narrow(),
+            Shaper::Userspace(links) => set(links, LinkConfig::limited(NARROW)),
+        }
+    }
+
+    fn widen(&self) {
+        match self {
+            Shaper::Kernel(namespace) => namespace.widen(),
+            Shaper::Userspace(links) => set(links, LinkConfig::default()),
+        }
+    }
+}
+
+fn set(links: &tokio::sync::Mutex<Vec<Link>>, config: LinkConfig) {
+    let links = links.try_lock().expect("only the test's own task takes it");
+    links.iter().for_each(|link| link.set_down(config));
+}
+
+/// A script that leads a page's media to other ports than the server names.
+fn detour(ports: &serde_json::Map<String, serde_json::Value>) -> String {
+    let ports = serde_json::Value::Object(ports.clone());
+    format!(
+        "const ports = {ports}; const apply = RTCPeerConnection.prototype.setRemoteDescription;
+         RTCPeerConnection.prototype.setRemoteDescription = function ({{ type, sdp }}) {{
+           const led = sdp.replace(/^(a=candidate:\\S+ \\d+ udp \\d+ \\S+ )(\\d+)/gim, (all, before, port) =>
+             before + (ports[port] ?? port));
+           return apply.call(this, {{ type, sdp: led }});
+         }};"
+    )
+}
+
+/// A network namespace with one link to the outside. Both end with the test, however that ends; what a killed run left
+/// behind, the next one removes.
+struct Namespace {
+    name: String,
+    device: String,
+    outside: Ipv4Addr,
+}
+
+impl Namespace {
+    const PREFIX: &str = "terrace-test-";
+
+    fn new() -> Result<Namespace, String> {
+        Self::remove_leftovers();
+        let process = std::process::id();
+        // A network of two addresses, another one for each process that tests at the same time.
+        let [_, _, high, low] = process.to_be_bytes();
+        let (outside, inside) =
+            (Ipv4Addr::new(10, 201, high, low & !3 | 1), Ipv4Addr::new(10, 201, high, low & !3 | 2));
+        let namespace =
+            Namespace { name: format!("{}{process}", Self::PREFIX), device: format!("tt{process}"), outside };
+        let (name, device) = (&namespace.name, &namespace.device);
+        ip(&["netns", "add", name])?;
+        ip(&["link", "add", device, "type", "veth", "peer", "name", "eth0", "netns", name])?;
+        ip(&["address", "add", &format!("{outside}/30"), "dev", device])?;
+        ip(&["link", "set", device, "up"])?;
+        ip(&["-n", name, "address", "add", &format!("{inside}/30"), "dev", "eth0"])?;
+        ip(&["-n", name, "link", "set", "eth0", "up"])?;
+        ip(&["-n", name, "link", "set", "lo", "up"])?;
+        // Whether it can be shaped is known only by doing it.
+        namespace.shape(&["add"])?;
+        namespace.widen();
+        Ok(namespace)
+    }
+
+    fn narrow(&self) {
+        self.shape(&["add"]).unwrap();
+    }
+
+    fn widen(&self) {
+        run("tc", &["qdisc", "del", "dev", &self.device, "root"]).unwrap();
+    }
+
+    fn shape(&self, how: &[&str]) -> Result<(), String> {
+        let rate = format!("{}kbit", NARROW.as_kbps());
+        let tail = ["dev", &self.device, "root", "tbf", "rate", &rate, "burst", "5kb", "latency", "300ms"];
+        run("tc", &[&["qdisc"], how, &tail].concat())
+    }
+
+    /// A program that is the browser within the namespace; the driver talks to it by pipes, which know no networks.
+    fn launcher(&self, folder: &Path) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+        let path = folder.join("browser-behind-the-link");
+        let browser = driver::browser_binary();
+        let script = format!("#!/bin/sh\nexec ip netns exec {} {browser} \"$@\"\n", self.name);
+        std::fs::write(&path, script).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
+        path
+    }
+
+    fn remove_leftovers() {
+        let Ok(entries) = std::fs::read_dir("/run/netns") else { return };
+        for name in entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()) {
+            let process = name.strip_prefix(Self::PREFIX);
+            if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+                // Another process may be doing the same.
+                let _ = ip(&["netns", "delete", &name]);
+            }
+        }
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        // The browser may still be ending; without its link and its name the namespace ends with it.
+        let _ = ip(&["link", "delete", &self.device]);
+        let _ = ip(&["netns", "delete", &self.name]);
+    }
+}
+
+fn ip(arguments: &[&str]) -> Result<(), String> {
+    run("ip", arguments)
+}
+
+fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
+    let said = |error: &[u8]| String::from_utf8_lossy(error).trim().to_owned();
+    match Command::new(program).args(arguments).output() {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(format!("{program} {}: {}", arguments.join(" "), said(&output.stderr))),
+        Err(error) => Err(format!("{program}: {error}")),
+    }
+}
