@@ -13,7 +13,7 @@ use super::page::Page;
 use super::wire::DevTools;
 
 /// Where everybody meets.
-const ROOM: &str = "terrace-garden";
+pub(super) const ROOM: &str = "terrace-garden";
 
 /// A server with one room, and the browsers to fill it.
 pub(super) struct Call {

@@ -2,7 +2,7 @@
 //! is not encoded, and one that is wanted again is there at once. A phone in a full room shows as many as it decodes.
 
 use super::call::{Call, Visitor};
-use super::driver::Screen;
+use super::crowd::{Crowd, Guest};
 use super::page::{Page, Sent, Slot, Terrace, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,7 +59,9 @@ async fn a_hidden_tile_gets_nothing_and_comes_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_phone_among_eight_cameras_gets_four_pictures() {
     let call = Call::start_plain().await;
-    let crowd = Crowd::join(&call, 8).await;
+    const NAMES: [&str; 8] = ["Ana", "Björn", "Chidi", "Dana", "Emre", "Fatou", "Goro", "Hana"];
+    let guests: Vec<Guest> = (0..).zip(NAMES).map(|(at, name)| Guest::new(name, at * 45)).collect();
+    let crowd = Crowd::join(&call, &guests).await;
     let phone = call.join(Visitor::phone("phone")).await;
 
     let decoding = |seen: &Terrace| {
@@ -78,43 +80,6 @@ async fn a_phone_among_eight_cameras_gets_four_pictures() {
     })
     .await;
     phone.until_js("the four go on", "terrace.slots.filter(s => s.decoded?.fps > 0).length === 4").await;
-}
-
-/// Cameras of one page: small pictures of a canvas, each in a call of its own.
-struct Crowd(fantoccini::Client);
-
-impl Crowd {
-    async fn join(call: &Call, size: usize) -> Crowd {
-        let client = call.driver.browser("crowd", Screen::SMALL, &[], None).await;
-        client.goto(&format!("{}/operator.html", call.origin())).await.unwrap();
-        let script = format!(
-            "const done = arguments[0];
-             import('/sdk/terrace.js').then(async ({{ join }}) => {{
-               window.crowd = [];
-               for (let number = 0; number < {size}; number++) {{
-                 const canvas = Object.assign(document.createElement('canvas'), {{ width: 320, height: 180 }});
-                 const pen = canvas.getContext('2d');
-                 let turn = 0;
-                 setInterval(() => {{ pen.fillStyle = `hsl(${{number * 45}} 60% ${{30 + (turn++ % 20)}}%)`;
-                   pen.fillRect(0, 0, 320, 180); }}, 125);
-                 const camera = canvas.captureStream(8).getVideoTracks()[0];
-                 const options = {{ room: 'terrace-garden', name: `camera ${{number}}`, camera, videoSlots: 1, deviceClass: 'desktop' }};
-                 window.crowd.push(await join(options));
-               }}
-               done(window.crowd.length);
-             }}, (error) => done(String(error)))"
-        );
-        let joined = client.execute_async(&script, Vec::new()).await.unwrap();
-        assert_eq!(joined, size, "the crowd joins");
-        Crowd(client)
-    }
-
-    /// Of how many nothing is encoded any more.
-    async fn idle(&self) -> u64 {
-        const SCRIPT: &str = "return window.crowd.filter(({ figures }) => figures?.sent.length > 0 && \
-                              figures.sent.every(({ active, kbps }) => !active && kbps === 0)).length";
-        self.0.execute(SCRIPT, Vec::new()).await.unwrap().as_u64().unwrap()
-    }
 }
 
 fn sent<'a>(seen: &'a Terrace, rid: &str) -> Option<&'a Sent> {

@@ -10,6 +10,7 @@
 mod abuse;
 mod call;
 mod coming_and_going;
+mod crowd;
 mod demand;
 mod driver;
 mod embedding;

@@ -1,5 +1,4 @@
-//! Pictures for cameras that are none: terraced hills, drawn here, as a file that Chromium plays for a camera; and a
-//! voice for a microphone.
+//! A picture for a camera that is none: terraced hills, drawn here, as a file that Chromium plays for a camera.
 //!
 //! The format is YUV4MPEG2 (a header line, then `FRAME` and three planes per picture), 4:2:0, full range.
 
@@ -121,32 +120,4 @@ fn planes(picture: &[Colour], width: usize, height: usize) -> [Vec<u8>; 3] {
         }
     }
     [y, u, v]
-}
-
-/// Writes a voice and returns the flag that makes Chromium's microphone play it, over and over: harmonics of a low
-/// tone in syllables of a quarter of a second, which no suppression of noise takes away. Chromium's own beeps are too
-/// short and too rare for a speaker.
-pub(super) fn voice_flag(folder: &Path) -> String {
-    const RATE: u32 = 48_000;
-    const SECONDS: u32 = 4;
-    let samples: Vec<u8> = (0..RATE * SECONDS)
-        .flat_map(|sample| {
-            let time = sample as f32 / RATE as f32;
-            let syllable = (TAU * 2.0 * time).sin().abs() * (0.8 + 0.2 * (TAU * 0.5 * time).sin());
-            let voice: f32 = (1..12).map(|tone| (TAU * 130.0 * tone as f32 * time).sin() / tone as f32).sum();
-            (((voice * syllable * 0.25).clamp(-1.0, 1.0) * 32_767.0) as i16).to_le_bytes()
-        })
-        .collect();
-    // RIFF WAVE: linear PCM, one channel, 16 bits.
-    let mut file = Vec::from(*b"RIFF");
-    file.extend((36 + samples.len() as u32).to_le_bytes());
-    file.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
-    file.extend(RATE.to_le_bytes());
-    file.extend((2 * RATE).to_le_bytes());
-    file.extend(b"\x02\0\x10\0data");
-    file.extend((samples.len() as u32).to_le_bytes());
-    file.extend(samples);
-    let path = folder.join("voice.wav");
-    std::fs::write(&path, file).unwrap();
-    format!("--use-file-for-fake-audio-capture={}", path.display())
 }

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { KEPT_MS, Watch, shownTo, troubleOf } from "../../crates/server/web/app/operator.js";
+import { KEPT_MS, Watch, samplesOf, shownTo, troubleOf } from "../../crates/server/web/app/operator.js";
 
 /** @import { SlotState, Reason } from "../../crates/server/web/sdk/messages.js" */
 /** @import { Watched, WatchedRoom } from "../../crates/server/web/app/operator.js" */
@@ -53,4 +53,26 @@ test("ten minutes are kept of those who are here", () => {
   assert.deepEqual(watch.totals(), { rooms: 1, participants: 2, pictures: 1, bps: 360_000, troubled: 1 });
   watch.note(KEPT_MS + 61_000, []);
   assert.deepEqual([watch.samplesOf("garden/p2"), watch.totals().participants], [[], 0]);
+});
+
+test("what the server kept comes first, and what is seen follows it", () => {
+  /** @type {import("../../crates/server/web/app/operator.js").Past} */
+  const past = { id: "p2", name: "Ben", at_ms: [1000, 2000, 3000], estimate_bps: [null, 800_000, 900_000], budget_bps: [null, 700_000, null], slots: [
+    { mid: "3", bitrate_bps: [0, 350_000, 140_000], states: [
+      { from_ms: 1500, state: slot("bandwidth", 360) }, { from_ms: 2500, state: slot("bandwidth", 180) }] },
+    { mid: "1", bitrate_bps: [30_000, 30_000, 30_000], states: [
+      { from_ms: 0, state: { mid: "1", participant: "p1", publication: "a1", bitrate_bps: 30_000, reason: "optimal" } }] },
+  ] };
+  const samples = samplesOf(past, new Map([["p1", "Ana"]]));
+  assert.deepEqual(samples.map(({ at, estimate, budget }) => [at, estimate, budget]),
+    [[1000, undefined, undefined], [2000, 800_000, 700_000], [3000, 900_000, undefined]]);
+  assert.deepEqual(samples.map(({ slots }) => [...slots.values()].map(({ label, height, bps }) => [label, height, bps])),
+    [[], [["Ana", 360, 350_000]], [["Ana", 180, 140_000]]], "sound is left out");
+  const watch = new Watch();
+  assert.equal(watch.isNew("garden"), true);
+  watch.recall("garden", [past, { ...past, id: "gone" }]);
+  watch.note(4000, [room([slot("bandwidth", 360)])]);
+  assert.deepEqual(watch.samplesOf("garden/p2").map(({ at }) => at), [1000, 2000, 3000, 4000]);
+  assert.deepEqual(watch.samplesOf("garden/gone"), [], "whoever has left is forgotten");
+  assert.equal(watch.isNew("garden"), false);
 });

@@ -67,11 +67,12 @@ async function join(choice) {
   remembered(forThisTab, "room", room);
   history.replaceState(null, "", `/r/${room}${location.search}`);
   document.title = `${room} – Terrace`;
+  const capabilities = await collect(deviceClass, thisBrowser());
   const current = new Session({
     url: socketOf(location.href),
     room,
     name,
-    capabilities: await collect(deviceClass, thisBrowser()),
+    capabilities,
     tracks: { microphone: tracks.audio, camera: tracks.video },
     ...(parameters.slots === undefined ? {} : { videoSlots: parameters.slots }),
     ...(parameters.token === undefined ? {} : { token: parameters.token }),
@@ -83,7 +84,7 @@ async function join(choice) {
     constraints: { ...size, ...(parameters.fps ? { fps: parameters.fps } : {}) },
   });
   page.replaceChildren(screen.element);
-  const unwatch = watch(deviceClass, (capabilities) => current.setCapabilities(capabilities));
+  const unwatch = watch(deviceClass, capabilities, (found) => current.setCapabilities(found));
   const awake = keepAwake();
   current.on("problem", (problem) => { problems = [...problems.slice(-19), problem]; });
   current.on("state", (state) => {

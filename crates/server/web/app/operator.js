@@ -3,7 +3,7 @@
 import { History } from "../sdk/history.js";
 
 /** @import { Participant, SlotState } from "../sdk/messages.js" */
-/** @import { Shown } from "../sdk/history.js" */
+/** @import { Sample, Shown } from "../sdk/history.js" */
 
 /** Ten minutes, as long as a page is open. */
 export const KEPT_MS = 600_000;
@@ -73,6 +73,41 @@ const DEVICE = new Set(["device_decode_budget", "device_stream_count", "power"])
  *             budget: number | undefined, pictures: number, bps: number, trouble: Trouble }} Row
  */
 
+/**
+ * What somebody was sent over time, as the interface tells it: lists with one entry per sample, and the states of each slot
+ * from each change to the next.
+ * @typedef {{ id: string, name: string, at_ms: number[], estimate_bps: (number | null)[], budget_bps: (number | null)[],
+ *             slots: { mid: string, bitrate_bps: number[], states: { from_ms: number, state: SlotState }[] }[] }} Past
+ */
+
+/**
+ * Samples out of a past. Names are those of whoever sent, as far as they are known.
+ * @param {Past} past
+ * @param {ReadonlyMap<string, string>} names  by participant
+ * @returns {Sample[]}
+ */
+export function samplesOf(past, names) {
+  return past.at_ms.map((at, index) => {
+    /** @type {Map<string, Shown>} */
+    const slots = new Map();
+    for (const { mid, bitrate_bps, states } of past.slots) {
+      const state = states.findLast(({ from_ms }) => from_ms <= at)?.state;
+      // Sound has no size and is never limited by one; a picture that is missing has a reason.
+      const picture = state?.participant !== undefined && (state.width !== undefined || state.reason !== "optimal");
+      if (!state || !picture) continue;
+      slots.set(mid, {
+        label: names.get(state.participant ?? "") ?? state.participant ?? "",
+        rid: state.rid,
+        height: Math.min(state.width ?? 0, state.height ?? 0),
+        fps: state.fps ?? 0,
+        bps: bitrate_bps[index] ?? 0,
+        reason: state.reason,
+      });
+    }
+    return { at, estimate: past.estimate_bps[index] ?? undefined, budget: past.budget_bps[index] ?? undefined, slots };
+  });
+}
+
 /** All that is kept of all receivers. */
 export class Watch {
   /** @type {Map<string, History>} */
@@ -108,6 +143,21 @@ export class Watch {
     const here = new Set(rows.map(({ key }) => key));
     for (const key of this.#histories.keys()) if (!here.has(key)) this.#histories.delete(key);
     this.rows = rows;
+  }
+
+  /** Whether nothing is kept of a room yet. @param {string} name */
+  isNew(name) {
+    return ![...this.#histories.keys()].some((key) => key.startsWith(`${name}/`));
+  }
+
+  /** Takes what the server kept of a room, before anything was noted of it. @param {string} name @param {readonly Past[]} pasts */
+  recall(name, pasts) {
+    const names = new Map(pasts.map(({ id, name: own }) => [id, own]));
+    for (const past of pasts) {
+      const history = new History(KEPT_MS);
+      for (const sample of samplesOf(past, names)) history.add(sample);
+      this.#histories.set(`${name}/${past.id}`, history);
+    }
   }
 
   /** @param {string} key */

@@ -161,16 +161,17 @@ async function powerOf(navigator) {
 }
 
 /**
- * Tells what the device can do, once now and again whenever the answers may have changed: network, battery, screen,
- * pressure on the processor. Returns the function that stops it.
+ * Tells what the device can do whenever that has changed: network, battery, screen, pressure on the processor. Returns the
+ * function that stops it.
  * @param {DeviceClass} deviceClass
+ * @param {Capabilities} known  what was told before
  * @param {(capabilities: Capabilities) => void} tell
  */
-export function watch(deviceClass, tell) {
+export function watch(deviceClass, known, tell) {
   const end = new AbortController();
   const { signal } = end;
   let strained = false;
-  let said = "";
+  let said = JSON.stringify(known);
   const look = async () => {
     const found = await collect(deviceClass, thisBrowser(), { strained });
     const now = JSON.stringify(found);

@@ -29,7 +29,7 @@ export const REASONS = {
     grade: "full",
   },
   bandwidth: {
-    short: "limited by your link",
+    short: "limited by the link",
     because: "because your link carries no more",
     next: "comes when your link carries more",
     grade: "limited",

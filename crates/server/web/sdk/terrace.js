@@ -45,16 +45,17 @@ export async function join({ room, name, camera, microphone, server, token, devi
   const open = async (kind, wish) => (wish === true ? openDevice(kind, {}) : wish || null);
   // One after the other: browsers ask for both in turn, and some answer neither when asked for both at once.
   const tracks = { microphone: await open("audio", microphone), camera: await open("video", camera) };
+  const capabilities = await collect(device, browser);
   const session = new Session({
     url: socketOf(server ?? import.meta.url),
     room,
     name,
-    capabilities: await collect(device, browser),
+    capabilities,
     tracks,
     ...(token === undefined ? {} : { token }),
     ...(videoSlots === undefined ? {} : { videoSlots }),
   });
-  const unwatch = watch(device, (capabilities) => session.setCapabilities(capabilities));
+  const unwatch = watch(device, capabilities, (found) => session.setCapabilities(found));
   session.on("state", ({ phase }) => {
     if (phase !== "closed") return;
     unwatch();

@@ -11,7 +11,7 @@ import { Plot } from "./plot.js";
 
 export class OperatorScreen {
   element;
-  #watch = new Watch();
+  watch = new Watch();
   #actions;
   #totals = h("dl", { class: "totals" });
   #note = h("p", { class: "bar", role: "status", hidden: true });
@@ -28,7 +28,7 @@ export class OperatorScreen {
   constructor(actions) {
     this.#actions = actions;
     this.#remove = h("button", { type: "button", class: "plain danger", on: { click: () => void this.#act() } }, "Remove from the room");
-    this.#detail = h("section", { class: "detail", "aria-labelledby": "who", hidden: true },
+    this.#detail = h("section", { class: "receiver", "aria-labelledby": "who", hidden: true },
       h("header", {}, this.#name, this.#remove), this.#about, this.#plot.element);
     const head = ["Name", "Room", "Link", "Pictures", "Sent", "Trouble"].map((text) => h("th", { scope: "col" }, text));
     this.element = h("main", { class: "operator" },
@@ -42,7 +42,7 @@ export class OperatorScreen {
 
   /** @param {number} at @param {readonly WatchedRoom[]} rooms */
   show(at, rooms) {
-    this.#watch.note(at, rooms);
+    this.watch.note(at, rooms);
     this.say("");
     this.#draw();
   }
@@ -54,12 +54,12 @@ export class OperatorScreen {
   }
 
   #draw() {
-    const { rooms, participants, pictures, bps, troubled } = this.#watch.totals();
+    const { rooms, participants, pictures, bps, troubled } = this.watch.totals();
     /** @type {[string, string][]} */
     const totals = [["rooms", String(rooms)], ["people", String(participants)], ["pictures", String(pictures)], ["sent", rateWords(bps)],
       ["in trouble", String(troubled)]];
     this.#totals.replaceChildren(...totals.map(([name, value]) => h("div", {}, h("dd", {}, value), h("dt", {}, name))));
-    const rows = this.#watch.byTrouble();
+    const rows = this.watch.byTrouble();
     if (!rows.some(({ key }) => key === this.#chosen)) this.#chosen = rows.find(({ pictures: some }) => some > 0)?.key ?? rows[0]?.key;
     const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.key : undefined;
     this.#rows.replaceChildren(...rows.length > 0 ? rows.map((row) => this.#row(row))
@@ -88,11 +88,11 @@ export class OperatorScreen {
     setText(this.#name, row.name);
     const budget = row.budget === undefined ? "no limit known" : `${rateWords(row.budget)} for pictures`;
     setText(this.#about, [row.room, row.device, budget, row.trouble.words].filter(Boolean).join(" · "));
-    this.#plot.show(this.#watch.samplesOf(row.key));
+    this.#plot.show(this.watch.samplesOf(row.key));
   }
 
   async #act() {
-    const row = this.#watch.rows.find(({ key }) => key === this.#chosen);
+    const row = this.watch.rows.find(({ key }) => key === this.#chosen);
     if (!row || !confirm(`Remove ${row.name} from ${row.room}?`)) return;
     try {
       await this.#actions.remove(row);

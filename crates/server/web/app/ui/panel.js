@@ -64,7 +64,7 @@ export class Panel {
         h("span", {}, WISH_NAMES[wish], ceiling ? h("small", {}, `${ceiling}p`) : h("small", {}, "best fit")));
     }));
     const pin = h("button", { type: "button", class: "plain", on: { click: () => { act.pin(); this.element.close(); } } },
-      icon("pin"), look().pinned ? "Unpin" : "Pin to the stage");
+      icon("pin"), look().pinned ? "Unpin" : "Pin");
     const inside = h("button", { type: "button", class: "plain", on: { click: () => { this.element.close(); act.inside(); } } },
       icon("inside"), "Look inside");
     const buttons = h("div", { class: "row" }, pin, inside);

@@ -8,7 +8,7 @@ import { h } from "./dom.js";
 /** @import { Sample } from "../../sdk/history.js" */
 
 const MOST_LANES = 8;
-const LEFT = 64;
+const LEFT = 68;
 const TOP = 10;
 const CHART = 150;
 const AXIS = 22;
@@ -153,7 +153,7 @@ class Painter {
     for (const step of steps) {
       const y = Math.round(this.#y(step)) + 0.5;
       this.#path([[LEFT, y], [width - RIGHT, y]]);
-      context.fillText(step === 0 ? "0" : rateWords(step).replace("bit/s", ""), LEFT - 6, y);
+      context.fillText(step === 0 ? "0" : rateWords(step).replace(".0", ""), LEFT - 6, y);
     }
     const every = span > 300_000 ? 120_000 : 30_000;
     for (let ago = 0; ago <= span; ago += every) {
