@@ -55,7 +55,6 @@ pub(super) struct Slot {
 pub(super) struct Decoded {
     pub(super) width: u32,
     pub(super) height: u32,
-    pub(super) fps: f64,
     pub(super) frames_decoded: u64,
     pub(super) freezes: u64,
 }
