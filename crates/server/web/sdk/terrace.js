@@ -1,7 +1,7 @@
 // The entry of the library: everything a page of yours needs for a call. Served by every Terrace at /sdk/terrace.js, to
 // pages of other hosts as well; whether those may join is the operator's decision (`allow_origins`).
 //
-//   import { join, show } from "https://calls.example/sdk/terrace.js";
+//   import { join, show } from "/sdk/terrace.js";
 //   const call = await join({ room: "standup", name: "Ana", camera: true, microphone: true });
 //   show(call, document.getElementById("call"));
 
