@@ -56,7 +56,7 @@ pub(super) struct Decoded {
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) frames_decoded: u64,
-    pub(super) freezes: u64,
+    pub(super) kbps: f64,
 }
 
 /// An encoding that leaves a page.
