@@ -42,7 +42,7 @@ pub enum Effect {
     /// Sends a datagram to the server.
     Datagram(BytesMut),
     /// Says something.
-    Message(ClientMessage),
+    Message(Box<ClientMessage>),
     /// Lets go of its socket and takes another, as every new connection does.
     NewSocket,
 }
@@ -183,7 +183,7 @@ impl Client {
         let name = self.spec.name.clone();
         let join =
             Join { room: room.to_owned(), name, token: None, capabilities, resume: self.resume.clone() };
-        self.out.push(Effect::Message(ClientMessage::Join(join)));
+        self.say(ClientMessage::Join(join));
     }
 
     /// Is gone at once, without a word.
@@ -199,8 +199,12 @@ impl Client {
 
     /// Says goodbye.
     pub fn leave(&mut self, now: Micros) {
-        self.out.push(Effect::Message(ClientMessage::Leave));
+        self.say(ClientMessage::Leave);
         self.crash(now);
+    }
+
+    fn say(&mut self, message: ClientMessage) {
+        self.out.push(Effect::Message(Box::new(message)));
     }
 
     /// Its address is another one: the next check goes out at once.
@@ -232,7 +236,7 @@ impl Client {
         };
         if let Some(source) = source {
             let publish = Publish { mid: mid.to_owned(), muted, source };
-            self.out.push(Effect::Message(ClientMessage::Publish(publish)));
+            self.say(ClientMessage::Publish(publish));
         }
     }
 
@@ -298,7 +302,7 @@ impl Client {
     fn describe(&mut self) {
         for track in &self.spec.tracks {
             let publish = Publish { mid: track.mid.clone(), muted: false, source: track.source };
-            self.out.push(Effect::Message(ClientMessage::Publish(publish)));
+            self.out.push(Effect::Message(Box::new(ClientMessage::Publish(publish))));
         }
         let view = |(at, slot): (usize, &SlotSpec)| signalling::SlotView {
             width: slot.size.map(|size| size.0),
@@ -307,7 +311,7 @@ impl Client {
             ..signalling::SlotView::new(&sdp::video_slot(at), Want::Auto)
         };
         let slots = self.spec.slots.iter().enumerate().map(view).collect();
-        self.out.push(Effect::Message(ClientMessage::View(View { slots })));
+        self.say(ClientMessage::View(View { slots }));
     }
 
     /// Makes a new connection.
@@ -339,7 +343,7 @@ impl Client {
             video_slots: self.spec.slots.len(),
             audio_slots: 3,
         };
-        self.out.push(Effect::Message(ClientMessage::Offer(signalling::Offer { sdp: offer.sdp() })));
+        self.say(ClientMessage::Offer(signalling::Offer { sdp: offer.sdp() }));
     }
 
     fn handle_answer(&mut self, now: Micros, sdp: &str) {
@@ -527,7 +531,7 @@ impl Client {
             .collect();
         if !slots.is_empty() {
             let report = signalling::Report { interval_ms, slots };
-            self.out.push(Effect::Message(ClientMessage::Report(report)));
+            self.say(ClientMessage::Report(report));
         }
     }
 

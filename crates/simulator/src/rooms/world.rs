@@ -300,7 +300,7 @@ impl<'a> World<'a> {
                     let Some(session) = seat.session else { continue };
                     let at = (self.now + seat.one_way).max(seat.last_said);
                     seat.last_said = at;
-                    self.events.push(at, Event::Say { session, message: Box::new(message) });
+                    self.events.push(at, Event::Say { session, message });
                 }
             }
         }
