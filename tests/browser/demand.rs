@@ -68,14 +68,15 @@ async fn a_phone_among_eight_cameras_gets_four_pictures() {
         let decodes = |slot: &&Slot| slot.decoded.is_some_and(|decoded| decoded.frames_decoded > 0);
         seen.slots.iter().filter(|slot| slot.kind == "video").filter(decodes).count()
     };
-    let listed = phone.until("four pictures", |seen| (decoding(seen) == 4).then(|| seen.participants.len()));
+    let listed =
+        phone.until("four pictures", |seen| (decoding(seen) == 4).then_some(seen.participants.len()));
     assert_eq!(listed.await, 8, "everybody is listed");
     let videos = phone.look().await.slots.iter().filter(|slot| slot.kind == "video").count();
     assert_eq!(videos, 4, "a phone offers four slots");
 
     // Whoever is not shown encodes for nobody: their encodings stop, and no byte follows.
     eventually("four of eight cameras stop".to_owned(), async || match crowd.idle().await {
-        idle if idle == 4 => Ok(()),
+        4 => Ok(()),
         idle => Err(format!("{idle} are idle")),
     })
     .await;
