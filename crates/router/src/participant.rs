@@ -4,7 +4,7 @@
 
 use packet::Mid;
 use rand::Rng;
-use selector::DeviceProfile;
+use selector::{DecodeHealth, DeviceProfile};
 use units::Timestamp;
 
 use crate::capture::WallClock;
@@ -25,7 +25,12 @@ const MAX_REPLAY: u64 = 40;
 #[derive(Debug)]
 pub(crate) struct Participant {
     pub(crate) id: ParticipantId,
+    /// What its device promises.
     pub(crate) device: DeviceProfile,
+    /// What its device has shown to keep up with.
+    pub(crate) health: DecodeHealth,
+    /// What the last decision has it decode, in pixels per second.
+    pub(crate) decoding: u64,
     pub(crate) connected: bool,
     pub(crate) wall: WallClock,
     /// Its own publications by section, in the order of their appearance.
@@ -44,6 +49,8 @@ impl Participant {
         Self {
             id,
             device,
+            health: DecodeHealth::default(),
+            decoding: 0,
             connected: false,
             wall: WallClock::default(),
             publications: Vec::new(),

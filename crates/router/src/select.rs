@@ -77,7 +77,8 @@ pub(crate) fn select(
             subscription(slot, publication, points, offers, rank(publication) == 0)
         })
         .collect();
-    let input = Input { now, device: receiver.device, budget, subscriptions };
+    let device = receiver.health.applied(receiver.device);
+    let input = Input { now, device, budget, subscriptions };
     let decision = selector::allocate(&input);
     Selection { slots: shown.iter().map(|(at, ..)| *at).collect(), offers, decision }
 }

@@ -4,13 +4,14 @@
 //! are told to `notice`.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use packet::{ExtensionUri, Mid};
 use rand::Rng;
 use router::ParticipantId;
 use signalling::{
     Answer, Capabilities, ClientMessage, Error, ErrorCode, IncomingMessage, Join, Joined, OutgoingMessage,
-    Publish, RoomChange, ServerMessage, Speakers, View,
+    Publish, Report, RoomChange, ServerMessage, Speakers, View,
 };
 use transport::{OfferError, Transport};
 use units::Timestamp;
@@ -40,9 +41,7 @@ impl Sfu {
             (Some(id), ClientMessage::View(view)) => self.view(now, id, &view),
             (Some(id), ClientMessage::Publish(publish)) => self.publish(now, session, id, &publish),
             (Some(id), ClientMessage::Message(message)) => self.relay(session, id, message),
-            (Some(id), ClientMessage::Report(report)) => {
-                tracing::trace!(participant = %id, slots = report.slots.len(), "report");
-            }
+            (Some(id), ClientMessage::Report(report)) => self.report(now, id, &report),
             (Some(id), ClientMessage::Leave) => self.remove_participant(now, id),
         }
     }
@@ -281,6 +280,13 @@ impl Sfu {
         let view: Vec<_> = said.slots.iter().filter_map(wire::slot_view).collect();
         participant.view = Some(view.clone());
         self.with_router(now, room, |router, out| router.set_view(now, id, &view, out));
+    }
+
+    fn report(&mut self, now: Timestamp, id: ParticipantId, said: &Report) {
+        let Some(room) = self.participants.get(&id).map(|p| p.room) else { return };
+        let interval = Duration::from_millis(said.interval_ms.into());
+        let slots: Vec<_> = said.slots.iter().filter_map(wire::slot_decode).collect();
+        self.with_router(now, room, |router, out| router.report_decoding(now, id, interval, &slots, out));
     }
 
     fn publish(&mut self, now: Timestamp, session: SessionId, id: ParticipantId, said: &Publish) {

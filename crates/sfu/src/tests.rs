@@ -1,4 +1,7 @@
-//! Sessions as clients live them: joins, resumes, messages, losses, limits, shutdown. No media: that is tested end to end.
+//! Sessions as clients live them: joins, resumes, messages, losses, limits, shutdown. What needs media is in the modules.
+
+mod call;
+mod decoding;
 
 use std::time::Duration;
 

@@ -2,10 +2,14 @@
 //!
 //! Owns the one place where ids become strings and back, and where states become messages. Leaves sending to `notice`.
 
+use std::time::Duration;
+
 use packet::{MediaKind, Mid};
 use router::{
     EncodingState, ParticipantId, PublicationId, PublicationState, SlotState, SlotView, Source, Want,
 };
+
+use selector::SlotDecode;
 
 use crate::participant::Participant;
 
@@ -142,6 +146,17 @@ pub(crate) fn slot_view(said: &signalling::SlotView) -> Option<SlotView> {
         priority: said.priority,
         ..SlotView::new(mid, want)
     })
+}
+
+/// What a client says about decoding in one slot. `None` for a MID that no section can have.
+pub(crate) fn slot_decode(said: &signalling::SlotReport) -> Option<(Mid, SlotDecode)> {
+    let decode = SlotDecode {
+        decoded: said.frames_decoded,
+        dropped: said.frames_dropped,
+        time: Duration::from_millis(said.decode_time_ms.into()),
+        freezes: said.freezes,
+    };
+    Some((Mid::parse(&said.mid)?, decode))
 }
 
 /// What is wanted of a publication, as its publisher is told.

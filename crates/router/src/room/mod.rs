@@ -9,11 +9,12 @@ mod media;
 mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use packet::{MediaKind, Mid, RtcpItem};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use selector::DeviceProfile;
+use selector::{DeviceProfile, SlotDecode};
 use units::{Bitrate, Timestamp};
 
 use crate::audio::Ranking;
@@ -168,6 +169,31 @@ impl Room {
         participant.egress.set_limit(limit);
         self.reselect.insert(at);
         self.settle(now, out);
+    }
+
+    /// How decoding went at a participant over the last `interval`, by slot. Its decode budget shrinks and regrows with it;
+    /// what is said of sections that are no video slots counts for nothing.
+    pub fn report_decoding(
+        &mut self,
+        now: Timestamp,
+        id: ParticipantId,
+        interval: Duration,
+        slots: &[(Mid, SlotDecode)],
+        out: &mut Vec<Output>,
+    ) {
+        let Some(at) = self.position(id) else { return };
+        let Some(participant) = self.participants[at].as_mut() else { return };
+        let shows =
+            |mid: Mid| participant.slots.iter().any(|slot| slot.mid == mid && slot.kind == MediaKind::Video);
+        let slots: Vec<SlotDecode> =
+            slots.iter().filter(|(mid, _)| shows(*mid)).map(|(_, decode)| *decode).collect();
+        let (in_use, nominal) = (participant.decoding, participant.device.decode_pixels_per_second);
+        if participant.health.report(now, interval, &slots, (in_use, nominal)) {
+            let left = participant.health.applied(participant.device).decode_pixels_per_second;
+            tracing::debug!(participant = %id, pixels_per_second = left, "decode budget changed");
+            self.reselect.insert(at);
+            self.settle(now, out);
+        }
     }
 
     /// What a participant shows, whole: a video slot that is not listed shows nothing, an audio slot is

@@ -181,6 +181,7 @@ impl Room {
         receiver.egress.stats_mut().budget = budget.map(|budget| budget.keep);
         let selection = select(now, receiver, &self.publications, &self.speakers, budget);
         receiver.egress.set_demand(now, &selection.decision);
+        receiver.decoding = selection.decision.pixel_rate;
         self.timers.set(Timer::Egress(at), receiver.egress.deadline(now));
         let slots = receiver.slots.len();
         let mut pictures = false;

@@ -1,0 +1,254 @@
+//! A call in virtual time without protection: participants that publish VP8 in three encodings or watch in one slot, on
+//! paths that lose nothing and take no time.
+//!
+//! Owns a client as small as it can be: an offer, connectivity checks, frames, and what it hears. What links and devices do
+//! to a call is for the simulator.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::{BufMut, BytesMut};
+use packet::codec::vp8::{Descriptor, FrameHeader};
+use packet::{RtcpItem, parse_rtcp};
+use serde_json::{Value, json};
+use transport::check::{self, Check};
+use transport::demux::{self, Class};
+use units::Timestamp;
+
+use crate::{Config, Input, Output, SessionId, Sfu};
+
+/// Between two frames, and between two looks at everything else.
+const FRAME: Duration = Duration::from_millis(33);
+/// Between two checks of one participant, in frames: 2.5 s as browsers do.
+const CHECK_FRAMES: u32 = 75;
+const VP8: u8 = 96;
+const RTX: u8 = 97;
+const MID: u8 = 4;
+const RID: u8 = 10;
+/// RID, width, height, bytes of a frame.
+const ENCODINGS: [(&str, u16, u16, usize); 3] =
+    [("q", 320, 180, 300), ("h", 640, 360, 600), ("f", 1_280, 720, 1_100)];
+
+/// Where the node is.
+pub(super) fn node_address() -> SocketAddr {
+    ([192, 0, 2, 1], 3_478).into()
+}
+
+/// One participant.
+pub(super) struct Peer {
+    pub(super) session: u64,
+    pub(super) address: SocketAddr,
+    pub(super) ufrag: String,
+    /// Our half of the credentials, from the last answer.
+    server: Option<(String, String)>,
+    transaction: u64,
+    publishes: bool,
+    frames: u32,
+    keyframe_wanted: bool,
+    /// What it was told since the last look.
+    heard: Vec<Value>,
+    /// When each media packet came, and to which of its addresses.
+    pub(super) media: Vec<(Timestamp, SocketAddr)>,
+    /// Checks that were answered.
+    pub(super) answered: u64,
+}
+
+/// A node and everybody in its room.
+pub(super) struct Call {
+    pub(super) sfu: Sfu,
+    pub(super) now: Timestamp,
+    pub(super) peers: Vec<Peer>,
+    deadline: Option<Timestamp>,
+}
+
+impl Call {
+    pub(super) fn new() -> Self {
+        let transport = transport::Config {
+            candidates: vec![node_address()],
+            ..transport::Config::new(transport::Security::Plaintext)
+        };
+        let sfu = Sfu::new(Config::new(transport), [7; 32]);
+        Self { sfu, now: Timestamp::ZERO, peers: Vec::new(), deadline: None }
+    }
+
+    /// Somebody joins, offers, and is connected. Returns its place. `joining` is put into the join message.
+    pub(super) fn join(&mut self, publishes: bool, joining: Value) -> usize {
+        let at = self.peers.len();
+        self.peers.push(Peer {
+            session: at as u64 + 1,
+            address: ([198, 51, 100, at as u8 + 1], 50_000).into(),
+            ufrag: format!("peer{at}"),
+            server: None,
+            transaction: 0,
+            publishes,
+            frames: 0,
+            keyframe_wanted: true,
+            heard: Vec::new(),
+            media: Vec::new(),
+            answered: 0,
+        });
+        let mut join = json!({"type": "join", "room": "standup", "name": format!("peer {at}")});
+        join.as_object_mut().unwrap().extend(joining.as_object().unwrap().clone());
+        self.say(at, join);
+        self.offer(at);
+        self.check(at);
+        at
+    }
+
+    /// Offers with the present credentials, and takes the answer.
+    pub(super) fn offer(&mut self, at: usize) {
+        let sdp = self.peers[at].offer();
+        self.say(at, json!({"type": "offer", "sdp": sdp}));
+        let heard = self.heard(at);
+        let answer = heard.iter().find(|message| message["type"] == "answer");
+        let answer = answer.unwrap_or_else(|| panic!("an answer among {heard:?}"))["sdp"].as_str().unwrap();
+        let line = |key: &str| answer.lines().find_map(|line| line.strip_prefix(key)).unwrap().to_owned();
+        self.peers[at].server = Some((line("a=ice-ufrag:"), line("a=ice-pwd:")));
+    }
+
+    /// Sends a connectivity check from the present address, which nominates it.
+    pub(super) fn check(&mut self, at: usize) {
+        let peer = &mut self.peers[at];
+        peer.transaction += 1;
+        let (ufrag, password) = peer.server.as_ref().expect("there was an answer");
+        let check = Check {
+            ufrag,
+            password,
+            own_ufrag: &peer.ufrag,
+            transaction: peer.transaction,
+            tie_breaker: at as u64,
+            nominate: true,
+        };
+        let (source, data) = (peer.address, check.request());
+        self.input(Input::Datagram { local: node_address(), source, data });
+    }
+
+    pub(super) fn say(&mut self, at: usize, message: Value) {
+        let session = SessionId(self.peers[at].session);
+        let message = serde_json::from_value(message).expect("the tests send legal messages");
+        self.input(Input::Message { session, message });
+    }
+
+    /// What somebody was told since the last look.
+    pub(super) fn heard(&mut self, at: usize) -> Vec<Value> {
+        std::mem::take(&mut self.peers[at].heard)
+    }
+
+    /// The last state of the first slot that somebody was told since the last look.
+    pub(super) fn slot(&mut self, at: usize) -> Option<Value> {
+        let heard = self.heard(at);
+        heard.iter().rev().find(|message| message["type"] == "slots").map(|slots| slots["slots"][0].clone())
+    }
+
+    pub(super) fn input(&mut self, input: Input) {
+        self.sfu.handle_input(self.now, input);
+        loop {
+            match self.sfu.poll_output() {
+                Output::Datagram(transmit) => {
+                    let to = transmit.destination;
+                    // Whoever has moved away does not hear what is sent to its former address.
+                    if let Some(peer) = self.peers.iter_mut().find(|peer| peer.address == to) {
+                        peer.hear(self.now, &transmit.datagram);
+                    }
+                }
+                Output::Message { session, message } => {
+                    let message = serde_json::to_value(message).unwrap();
+                    if let Some(peer) = self.peers.iter_mut().find(|peer| peer.session == session.0) {
+                        peer.heard.push(message);
+                    }
+                }
+                Output::CloseSession { .. } => {}
+                Output::Wait(deadline) => break self.deadline = deadline,
+            }
+        }
+    }
+
+    /// Lets time pass: cameras send, everybody checks, deadlines are kept.
+    pub(super) fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            let next = (self.now + FRAME).min(end);
+            while let Some(deadline) = self.deadline.filter(|deadline| *deadline <= next) {
+                self.now = self.now.max(deadline);
+                self.input(Input::Timeout);
+            }
+            self.now = next;
+            for at in 0..self.peers.len() {
+                self.frame(at);
+            }
+        }
+    }
+
+    fn frame(&mut self, at: usize) {
+        let peer = &mut self.peers[at];
+        peer.frames += 1;
+        if peer.frames.is_multiple_of(CHECK_FRAMES) {
+            self.check(at);
+        }
+        let peer = &mut self.peers[at];
+        if !peer.publishes {
+            return;
+        }
+        let keyframe = std::mem::take(&mut peer.keyframe_wanted);
+        let (source, frames) = (peer.address, peer.frames);
+        for encoding in 0..ENCODINGS.len() {
+            let data = packet(at, encoding, frames, keyframe);
+            self.input(Input::Datagram { local: node_address(), source, data });
+        }
+    }
+}
+
+impl Peer {
+    fn hear(&mut self, now: Timestamp, datagram: &[u8]) {
+        match demux::classify(datagram) {
+            Class::Stun => self.answered += u64::from(check::succeeded(datagram).is_some()),
+            Class::Rtp => self.media.push((now, self.address)),
+            Class::Rtcp => {
+                let wanted = |item: &RtcpItem| matches!(item, RtcpItem::Pli { .. } | RtcpItem::Fir { .. });
+                self.keyframe_wanted |= parse_rtcp(datagram).items.iter().any(wanted);
+            }
+            Class::Dtls | Class::Unknown => panic!("the node sent {datagram:?}"),
+        }
+    }
+
+    fn offer(&self) -> String {
+        let direction = if self.publishes { "sendonly" } else { "recvonly" };
+        let mut sdp = format!(
+            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE v0\r\n\
+             m=video 9 UDP/TLS/RTP/SAVPF {VP8} {RTX}\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:{}\r\n\
+             a=ice-pwd:asd88fgpdd777uzjYhagZg\r\na=fingerprint:sha-256 {}\r\na=setup:actpass\r\na=mid:v0\r\n\
+             a=extmap:{MID} urn:ietf:params:rtp-hdrext:sdes:mid\r\n\
+             a=extmap:{RID} urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\n\
+             a={direction}\r\na=rtcp-mux\r\na=rtpmap:{VP8} VP8/90000\r\na=rtcp-fb:{VP8} nack\r\n\
+             a=rtcp-fb:{VP8} nack pli\r\na=rtpmap:{RTX} rtx/90000\r\na=fmtp:{RTX} apt={VP8}\r\n",
+            self.ufrag,
+            ["7F"; 32].join(":"),
+        );
+        if self.publishes {
+            let rids = ENCODINGS.map(|(rid, ..)| rid);
+            rids.iter().for_each(|rid| sdp += &format!("a=rid:{rid} send\r\n"));
+            sdp += &format!("a=simulcast:send {}\r\n", rids.join(";"));
+        }
+        sdp
+    }
+}
+
+/// The one packet of a frame.
+fn packet(who: usize, encoding: usize, frame: u32, keyframe: bool) -> BytesMut {
+    let (rid, width, height, size) = ENCODINGS[encoding];
+    let mut out = BytesMut::with_capacity(size + 64);
+    out.put_u8(0x90);
+    out.put_u8(0x80 | VP8);
+    out.put_u16(frame as u16);
+    out.put_u32(frame.wrapping_mul(2_970));
+    out.put_u32((who * 10 + encoding) as u32 + 1);
+    // RFC 8285 §4.2: both names, padded to a multiple of four bytes.
+    out.put_slice(&[0xbe, 0xde, 0, 2, MID << 4 | 1, b'v', b'0', RID << 4, rid.as_bytes()[0], 0, 0, 0]);
+    let descriptor =
+        Descriptor { partition_start: true, picture_id: Some(frame as u16), ..Descriptor::default() };
+    descriptor.write(&mut out);
+    let size_told = keyframe.then_some((width, height));
+    FrameHeader { keyframe, shown: true, first_partition: 64, size: size_told }.write(&mut out);
+    out.put_bytes(0x5a, size);
+    out
+}
