@@ -29,7 +29,8 @@ pub struct Config {
     /// Addresses to announce as host candidates, in order of preference. What a client needs to reach this
     /// worker's socket.
     pub candidates: Vec<SocketAddr>,
-    /// Codecs we accept from a publisher, the preferred one first, and offer to forward on a slot.
+    /// Codecs we accept from a publisher, the preferred one first, and offer to forward on a slot. The answer
+    /// can agree on each of [`Codec::ALL`]; VP9 and AV1 are to be named once what holds the packets reads them.
     pub codecs: Vec<Codec>,
     /// Longest offer read, in bytes. 49 slots with a browser's default codec list take 247 kB.
     pub max_offer_bytes: usize,
@@ -47,10 +48,10 @@ pub struct Config {
     pub max_sources: usize,
     /// Most datagrams waiting in `poll_transmit`. Reached only when the owner does not drain.
     pub max_queued_transmits: usize,
-    /// How often missing packets are asked for.
-    pub nack_interval: Duration,
     /// How often one missing packet is asked for at most.
-    pub nack_attempts: u16,
+    pub nack_attempts: u8,
+    /// How long one missing packet is asked for: after that nobody waits for it any more.
+    pub nack_lifetime: Duration,
     /// How often arrival times are reported to the publisher.
     pub feedback_interval: Duration,
     /// How often receiver reports are sent to the publisher.
@@ -71,8 +72,8 @@ impl Config {
             handshake_timeout: Duration::from_secs(15),
             max_sources: 16,
             max_queued_transmits: 4_096,
-            nack_interval: Duration::from_millis(20),
-            nack_attempts: 4,
+            nack_attempts: 10,
+            nack_lifetime: Duration::from_millis(1_500),
             feedback_interval: Duration::from_millis(50),
             report_interval: Duration::from_secs(1),
         }

@@ -2,36 +2,33 @@
 //! everything arrived (draft-holmer-rmcat-transport-wide-cc-extensions-01), and receiver reports (RFC 3550
 //! §6.4.2).
 //!
-//! Owns three generators of the `interceptor` crate and how they are fed, which is where a stock chain goes
-//! wrong for a forwarder: the generator of NACKs has to hear of packets that came as retransmissions, or it
-//! asks for them for ever; the other two must not, as for them the original stayed lost. So the three are
-//! driven one by one instead of as a chain. Everything leaves under one SSRC drawn by us, in an order that
-//! depends on the input alone.
+//! Owns which packet each of the three hears of, and when reports leave. What is missing has to hear of packets that
+//! came as retransmissions, or it asks for them for ever; the other two must not, as for them the original stayed
+//! lost. Receiver reports are made by the `interceptor` crate. Its requests have a fixed pace and its transport-wide
+//! feedback believes every number, so these two are ours (`missing`, `arrivals`). Everything leaves under one SSRC
+//! drawn by us, in an order that depends on the input alone.
 
-use std::time::Instant;
+mod arrivals;
+mod missing;
 
 use bytes::Bytes;
 use interceptor::{
-    AttributedPacket, Interceptor, NackGeneratorBuilder, NackGeneratorInterceptor, Packet, RTCPFeedback,
-    RTPHeaderExtension, ReceiverReportBuilder, ReceiverReportInterceptor, StreamInfo, TaggedPacket,
-    TwccReceiverBuilder, TwccReceiverInterceptor,
+    AttributedPacket, Interceptor, Packet, ReceiverReportBuilder, ReceiverReportInterceptor, StreamInfo,
+    TaggedPacket,
 };
-use packet::{ExtensionUri, RtpPacket};
+use packet::{RtcpItem, RtpPacket, write_rtcp};
 use rtc_shared::TransportContext;
+use rtc_shared::marshal::Marshal;
 use rtcp::receiver_report::ReceiverReport;
+use rtcp::reception_report::ReceptionReport;
 use rtcp::sender_report::SenderReport;
-use rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
-use rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 use units::Timestamp;
 
 use crate::clock;
 use crate::config::Config;
+use arrivals::Arrivals;
+use missing::{Missing, Request};
 
-/// Packets back to which a missing one is asked for: 0.8 s of the 600 packets per second that a hard 720p
-/// scene has. A power of two.
-const NACK_WINDOW: u16 = 512;
-/// The id under which the transport-wide number is handed on internally, whatever was negotiated.
-const TRANSPORT_WIDE_ID: u8 = 1;
 /// RFC 3550 §6.4.2: the count of blocks has five bits.
 const MAX_REPORT_BLOCKS: usize = 31;
 
@@ -52,7 +49,7 @@ pub(crate) enum ReportKind {
     ReceiverReport(u64),
 }
 
-/// What the generators have to know of a packet.
+/// What is to be known of a packet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrived {
     ssrc: u32,
@@ -74,172 +71,139 @@ impl From<&RtpPacket> for Arrived {
 
 pub(crate) struct Reception {
     sender_ssrc: u32,
-    nack: NackGeneratorInterceptor,
-    feedback: TwccReceiverInterceptor,
+    missing: Missing,
+    arrivals: Arrivals,
     reports: ReceiverReportInterceptor,
-    due: Option<Timestamp>,
+    /// When the receiver reports are due.
+    reports_due: Option<Timestamp>,
 }
 
 impl Reception {
     pub(crate) fn new(config: &Config, sender_ssrc: u32) -> Self {
-        let mut feedback = TwccReceiverBuilder::new().with_interval(config.feedback_interval).build();
-        // One binding is enough: its id then counts for every stream.
-        feedback.bind_remote_stream(&StreamInfo {
-            rtp_header_extensions: vec![RTPHeaderExtension {
-                uri: ExtensionUri::TransportWide.as_uri().to_owned(),
-                id: u16::from(TRANSPORT_WIDE_ID),
-            }],
-            ..StreamInfo::default()
-        });
         Self {
             sender_ssrc,
-            nack: NackGeneratorBuilder::new()
-                .with_size(NACK_WINDOW)
-                .with_interval(config.nack_interval)
-                .with_max_nacks_per_packet(config.nack_attempts)
-                .build(),
-            feedback,
+            missing: Missing::new(config.nack_attempts, config.nack_lifetime),
+            arrivals: Arrivals::new(config.feedback_interval, sender_ssrc),
             reports: ReceiverReportBuilder::new().with_interval(config.report_interval).build(),
-            due: None,
+            reports_due: None,
         }
     }
 
     /// A stream has been identified. `repairable` if the publisher can send its packets again.
     pub(crate) fn bind(&mut self, ssrc: u32, clock_rate: u32, repairable: bool) {
-        let info = stream(ssrc, clock_rate, repairable);
-        self.nack.bind_remote_stream(&info);
-        self.reports.bind_remote_stream(&info);
+        if repairable {
+            self.missing.bind(ssrc);
+        }
+        self.reports.bind_remote_stream(&StreamInfo { ssrc, clock_rate, ..StreamInfo::default() });
     }
 
     /// A stream has ended.
     pub(crate) fn unbind(&mut self, ssrc: u32) {
-        let info = stream(ssrc, 1, true);
-        self.nack.unbind_remote_stream(&info);
-        self.reports.unbind_remote_stream(&info);
+        self.missing.unbind(ssrc);
+        self.reports.unbind_remote_stream(&StreamInfo { ssrc, ..StreamInfo::default() });
     }
 
     /// A packet arrived, with or without payload, retransmission or not, identified or not.
     pub(crate) fn arrived(&mut self, now: Timestamp, packet: Arrived) {
-        let now = clock::instant(now);
         if let Some(number) = packet.transport_wide {
-            let mut header = header(packet.ssrc, packet.sequence, packet.timestamp);
-            header.extension = true;
-            header.extension_profile = rtp::header::EXTENSION_PROFILE_ONE_BYTE;
-            header.extensions.push(rtp::header::Extension {
-                id: TRANSPORT_WIDE_ID,
-                payload: Bytes::copy_from_slice(&number.to_be_bytes()),
-            });
-            feed(&mut self.feedback, now, header);
+            self.arrivals.arrived(now, packet.ssrc, number);
         }
-        feed(&mut self.nack, now, header(packet.ssrc, packet.sequence, packet.timestamp));
-        feed(&mut self.reports, now, header(packet.ssrc, packet.sequence, packet.timestamp));
-        self.reschedule();
+        self.missing.arrived(now, packet.ssrc, packet.sequence);
+        let header = rtp::Header {
+            version: 2,
+            ssrc: packet.ssrc,
+            sequence_number: packet.sequence,
+            timestamp: packet.timestamp,
+            ..rtp::Header::default()
+        };
+        hand_in(&mut self.reports, now, Packet::Rtp(rtp::Packet { header, payload: Bytes::new() }));
+        self.reports_due = deadline(&mut self.reports);
     }
 
     /// A retransmission has restored packet `sequence` of `ssrc`.
     pub(crate) fn repaired(&mut self, now: Timestamp, ssrc: u32, sequence: u16) {
-        feed(&mut self.nack, clock::instant(now), header(ssrc, sequence, 0));
-        self.reschedule();
+        self.missing.repaired(now, ssrc, sequence);
     }
 
     /// A sender report arrived, whose time the receiver reports repeat (RFC 3550 §6.4.1, LSR).
     pub(crate) fn sender_report(&mut self, now: Timestamp, ssrc: u32, ntp: u64) {
         let report = SenderReport { ssrc, ntp_time: ntp, ..SenderReport::default() };
-        hand_in(&mut self.reports, clock::instant(now), Packet::Rtcp(vec![Box::new(report)]));
+        hand_in(&mut self.reports, now, Packet::Rtcp(vec![Box::new(report)]));
     }
 
     /// When the next report is due.
     pub(crate) fn poll_timeout(&self) -> Option<Timestamp> {
-        self.due
-    }
-
-    fn reschedule(&mut self) {
-        let due = [deadline(&mut self.nack), deadline(&mut self.feedback), deadline(&mut self.reports)];
-        self.due = due.into_iter().flatten().min().map(clock::timestamp);
+        [self.missing.poll_timeout(), self.arrivals.poll_timeout(), self.reports_due]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The reports that are due, each a datagram of its own as browsers send them.
     pub(crate) fn handle_timeout(&mut self, now: Timestamp) -> Vec<Report> {
-        let now = clock::instant(now);
-        let sender_ssrc = self.sender_ssrc;
         let mut reports = Vec::new();
-
-        let mut nacks: Vec<TransportLayerNack> = due(&mut self.nack, now);
-        nacks.sort_by_key(|nack| nack.media_ssrc);
-        for mut nack in nacks {
-            nack.sender_ssrc = sender_ssrc;
-            let asked = nack.nacks.iter().map(|pair| u64::from(pair.lost_packets.count_ones()) + 1).sum();
-            push(&mut reports, &nack, ReportKind::Nack(asked));
+        for Request { ssrc, lost } in self.missing.requests(now) {
+            let asked = lost.len() as u64;
+            let nack = RtcpItem::Nack { sender_ssrc: self.sender_ssrc, media_ssrc: ssrc, lost };
+            reports.push(report(nack, ReportKind::Nack(asked)));
         }
-        for mut feedback in due::<TransportLayerCc>(&mut self.feedback, now) {
-            feedback.sender_ssrc = sender_ssrc;
-            push(&mut reports, &feedback, ReportKind::TransportFeedback);
+        for feedback in self.arrivals.feedback(now) {
+            reports.push(report(RtcpItem::TransportFeedback(feedback), ReportKind::TransportFeedback));
         }
-        let mut blocks: Vec<_> = due::<ReceiverReport>(&mut self.reports, now)
-            .into_iter()
-            .flat_map(|report| report.reports)
-            .collect();
-        blocks.sort_by_key(|block| block.ssrc);
-        for blocks in blocks.chunks(MAX_REPORT_BLOCKS) {
-            let report =
-                ReceiverReport { ssrc: sender_ssrc, reports: blocks.to_vec(), ..ReceiverReport::default() };
-            push(&mut reports, &report, ReportKind::ReceiverReport(blocks.len() as u64));
+        if self.reports_due.is_some_and(|due| now >= due) {
+            let mut blocks = due_blocks(&mut self.reports, now);
+            blocks.sort_by_key(|block| block.ssrc);
+            for blocks in blocks.chunks(MAX_REPORT_BLOCKS) {
+                let kind = ReportKind::ReceiverReport(blocks.len() as u64);
+                let report = ReceiverReport {
+                    ssrc: self.sender_ssrc,
+                    reports: blocks.to_vec(),
+                    ..ReceiverReport::default()
+                };
+                match report.marshal() {
+                    Ok(bytes) => reports.push(Report { bytes: bytes.to_vec(), kind }),
+                    // Only one that does not fit its length field fails, and none comes near.
+                    Err(error) => tracing::warn!(%error, ?kind, "a report cannot be written"),
+                }
+            }
+            self.reports_due = deadline(&mut self.reports);
         }
-        self.reschedule();
         reports
     }
 }
 
-fn deadline(generator: &mut impl Interceptor) -> Option<Instant> {
-    generator.poll_timeout()
+fn report(item: RtcpItem, kind: ReportKind) -> Report {
+    let mut bytes = Vec::new();
+    write_rtcp(&[item], &mut bytes);
+    Report { bytes, kind }
 }
 
-fn push(reports: &mut Vec<Report>, packet: &dyn rtcp::Packet, kind: ReportKind) {
-    match packet.marshal() {
-        Ok(bytes) => reports.push(Report { bytes: bytes.to_vec(), kind }),
-        // Our own report: only one that does not fit its length field fails, and none comes near.
-        Err(error) => tracing::warn!(%error, ?kind, "a report cannot be written"),
-    }
-}
+// The methods of a generator come with the trait that it implements, hence these.
 
-fn stream(ssrc: u32, clock_rate: u32, repairable: bool) -> StreamInfo {
-    let nack = RTCPFeedback { typ: "nack".to_owned(), parameter: String::new() };
-    StreamInfo {
-        ssrc,
-        clock_rate,
-        rtcp_feedback: if repairable { vec![nack] } else { Vec::new() },
-        ..StreamInfo::default()
-    }
-}
-
-fn header(ssrc: u32, sequence_number: u16, timestamp: u32) -> rtp::Header {
-    rtp::Header { version: 2, ssrc, sequence_number, timestamp, ..rtp::Header::default() }
-}
-
-fn feed(generator: &mut impl Interceptor, now: Instant, header: rtp::Header) {
-    hand_in(generator, now, Packet::Rtp(rtp::Packet { header, payload: Bytes::new() }));
+fn deadline(generator: &mut impl Interceptor) -> Option<Timestamp> {
+    generator.poll_timeout().map(clock::timestamp)
 }
 
 /// Shows a packet to a generator and takes it back: what is not fetched piles up inside.
-fn hand_in(generator: &mut impl Interceptor, now: Instant, packet: Packet) {
-    let tagged =
-        TaggedPacket { now, transport: TransportContext::default(), message: AttributedPacket::new(packet) };
+fn hand_in(generator: &mut impl Interceptor, now: Timestamp, packet: Packet) {
+    let (now, transport) = (clock::instant(now), TransportContext::default());
+    let tagged = TaggedPacket { now, transport, message: AttributedPacket::new(packet) };
     if let Err(error) = generator.handle_read(tagged) {
-        tracing::debug!(%error, "a reception generator refused a packet");
+        tracing::debug!(%error, "the maker of receiver reports refused a packet");
     }
     while generator.poll_read().is_some() {}
 }
 
-/// What a generator has to say at `now`, as packets of its kind.
-fn due<P: rtcp::Packet + Clone + 'static>(generator: &mut impl Interceptor, now: Instant) -> Vec<P> {
-    if let Err(error) = generator.handle_timeout(now) {
-        tracing::debug!(%error, "a reception generator failed");
+/// The blocks of the receiver reports that are due.
+fn due_blocks(generator: &mut impl Interceptor, now: Timestamp) -> Vec<ReceptionReport> {
+    if let Err(error) = generator.handle_timeout(clock::instant(now)) {
+        tracing::debug!(%error, "the maker of receiver reports failed");
     }
-    let mut packets = Vec::new();
+    let mut blocks = Vec::new();
     while let Some(tagged) = generator.poll_write() {
-        if let Packet::Rtcp(compound) = tagged.message.packet {
-            packets.extend(compound.iter().filter_map(|packet| packet.as_any().downcast_ref::<P>().cloned()));
-        }
+        let Packet::Rtcp(compound) = tagged.message.packet else { continue };
+        let reports = compound.iter().filter_map(|packet| packet.as_any().downcast_ref::<ReceiverReport>());
+        blocks.extend(reports.flat_map(|report| report.reports.iter().cloned()));
     }
-    packets
+    blocks
 }
