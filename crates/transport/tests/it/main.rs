@@ -3,7 +3,9 @@
 
 mod call;
 mod client;
+mod codecs;
 mod defects;
+mod feedback;
 mod handshake;
 mod hostile;
 mod ice;
