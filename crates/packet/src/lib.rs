@@ -30,7 +30,10 @@ pub use codec::{Codec, CodecError, FrameInfo, MediaKind};
 pub use extension::{AudioLevel, ExtensionIds, ExtensionUri, Extensions};
 pub use header::OutgoingHeader;
 pub use ids::{Mid, Rid};
-pub use rtcp::{ReportBlock, RtcpBatch, RtcpItem, TransportFeedback, parse_rtcp, write_rtcp};
+pub use rtcp::{
+    CcAge, CcFeedback, CcReport, CcStream, ReportBlock, RtcpBatch, RtcpItem, TransportFeedback, parse_rtcp,
+    write_rtcp,
+};
 pub use rtp_packet::{RtpError, RtpPacket};
 
 #[cfg(test)]

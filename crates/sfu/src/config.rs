@@ -49,7 +49,8 @@ impl Config {
     /// The defaults around a transport configuration.
     pub fn new(transport: transport::Config) -> Self {
         let limits = Limits::default();
-        let resume_timeout = Duration::from_secs(60);
+        // A minute without signalling, and some for finding out and coming back.
+        let resume_timeout = Duration::from_secs(90);
         Self {
             transport: Arc::new(transport),
             router: router::Config::default(),

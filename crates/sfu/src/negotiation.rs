@@ -6,7 +6,7 @@ use packet::Codec;
 use router::{SendingSection, SlotCodec, SlotSection};
 use transport::{NegotiatedCodec, Section};
 
-/// The sections of an answer, as the room takes them. `acknowledged`: transport-wide feedback was agreed.
+/// The sections of an answer, as the room takes them. `acknowledged`: the client tells what it got.
 pub(crate) fn sections(agreed: &[Section], acknowledged: bool) -> (Vec<SendingSection>, Vec<SlotSection>) {
     let mut sending = Vec::new();
     let mut slots = Vec::new();

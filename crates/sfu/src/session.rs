@@ -6,14 +6,14 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use packet::{ExtensionUri, Mid};
+use packet::Mid;
 use rand::Rng;
 use router::ParticipantId;
 use signalling::{
     Answer, Capabilities, ClientMessage, Error, ErrorCode, IncomingMessage, Join, Joined, OutgoingMessage,
     Publish, Report, RoomChange, ServerMessage, Speakers, View,
 };
-use transport::{OfferError, Transport};
+use transport::{Acknowledgement, OfferError, Transport};
 use units::Timestamp;
 
 use crate::node::Timer;
@@ -224,7 +224,7 @@ impl Sfu {
         self.stats.offers += 1;
         let Some(participant) = self.participants.get(&id) else { return };
         let room = participant.room;
-        let acknowledged = answer.extensions.get(ExtensionUri::TransportWide).is_some();
+        let acknowledged = answer.acknowledgement != Acknowledgement::None;
         let (sending, slots) = negotiation::sections(&answer.sections, acknowledged);
         let described = participant.described.clone();
         let view = participant.view.clone();

@@ -2,6 +2,8 @@
 
 mod call;
 mod decoding;
+mod estimating;
+mod paths;
 
 use std::time::Duration;
 

@@ -53,6 +53,6 @@ pub use config::{Config, Security};
 pub use event::{CloseReason, Event, IncomingRtp, Transmit};
 pub use identity::{Identity, IdentityError};
 pub use sdp::{Answer, OfferError};
-pub use section::{NegotiatedCodec, Section, SendingSection, SlotSection};
+pub use section::{Acknowledgement, NegotiatedCodec, Section, SendingSection, SlotSection};
 pub use stats::TransportStats;
 pub use transport::{SendError, Transport};

@@ -60,6 +60,20 @@ pub struct SlotSection {
     pub rtx_ssrc: Option<u32>,
 }
 
+/// How a client tells what it got of everything that is sent to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Acknowledgement {
+    /// By transport-wide numbers (draft-holmer-rmcat-transport-wide-cc-extensions-01). Preferred where both are
+    /// offered: its times are four times finer, and a lost report costs no packet its record.
+    TransportWide,
+    /// By the numbers of each stream (RFC 8888).
+    PerStream,
+    /// Not at all. Such a client may still say what it thinks it can receive
+    /// (draft-alvestrand-rmcat-remb-03), and is asked to.
+    #[default]
+    None,
+}
+
 /// A codec under the payload types of one section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NegotiatedCodec {

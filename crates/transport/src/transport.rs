@@ -177,6 +177,7 @@ impl Transport {
             sdp,
             sections: agreement.sections.clone(),
             extensions: agreement.extensions,
+            acknowledgement: agreement.acknowledgement,
             ice_restarted,
         })
     }

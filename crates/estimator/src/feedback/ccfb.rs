@@ -3,12 +3,14 @@
 //! Owns the map from (SSRC, RTP sequence number) to the transport-wide order, kept at send time, and the unwrapping
 //! of the report timestamp. Parsing bytes belongs to `packet`.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::{Ecn, PacketResult, RemoteTime};
 
-/// Packets kept in mind, as many as the history keeps.
-const CAPACITY: usize = 8_192;
+/// Packets kept in mind: reports are about the last few hundred milliseconds, and this is 4 s of 1,000 packets.
+const CAPACITY: usize = 4_096;
+/// Metrics of one report that are looked at. A datagram of an Ethernet packet holds about 700.
+const MAX_METRICS: usize = 2_048;
 /// RFC 8888 §3.1: arrival time offset in 1/1024 s; this value says that it is not known.
 const OFFSET_UNKNOWN: u16 = 0x1fff;
 
@@ -27,7 +29,7 @@ pub struct Metric {
     pub offset: u16,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Sent {
     ssrc: u32,
     rtp_seq: u16,
@@ -39,6 +41,9 @@ pub struct Mapper {
     /// Transport-wide number of the front of `sent`.
     first: u64,
     sent: VecDeque<Sent>,
+    /// The same by stream, the newest of packets with one number: a report may name numbers that nobody sent, and
+    /// each must cost little.
+    by_stream: BTreeMap<Sent, u64>,
     /// Newest report timestamp, unwrapped from 32 bits, in 1/65536 s.
     newest: Option<i64>,
     results: Vec<PacketResult>,
@@ -47,20 +52,33 @@ pub struct Mapper {
 impl Mapper {
     /// A mapper that has seen nothing.
     pub const fn new() -> Self {
-        Self { first: 0, sent: VecDeque::new(), newest: None, results: Vec::new() }
+        Self {
+            first: 0,
+            sent: VecDeque::new(),
+            by_stream: BTreeMap::new(),
+            newest: None,
+            results: Vec::new(),
+        }
     }
 
     /// Remembers which packet got transport-wide number `seq`. Numbers must grow by one; a jump forgets the past.
     pub fn on_sent(&mut self, seq: u64, ssrc: u32, rtp_seq: u16) {
         if self.sent.is_empty() || seq != self.first + self.sent.len() as u64 {
             self.sent.clear();
+            self.by_stream.clear();
             self.first = seq;
         }
-        if self.sent.len() == CAPACITY {
-            self.sent.pop_front();
+        if self.sent.len() == CAPACITY
+            && let Some(oldest) = self.sent.pop_front()
+        {
+            if self.by_stream.get(&oldest) == Some(&self.first) {
+                self.by_stream.remove(&oldest);
+            }
             self.first += 1;
         }
-        self.sent.push_back(Sent { ssrc, rtp_seq });
+        let sent = Sent { ssrc, rtp_seq };
+        self.sent.push_back(sent);
+        self.by_stream.insert(sent, seq);
     }
 
     /// The results of one report in transport-wide order, and when it was written. `timestamp` is the report
@@ -73,8 +91,9 @@ impl Mapper {
     ) -> (&[PacketResult], RemoteTime) {
         let written = self.unwrap(timestamp);
         self.results.clear();
-        for metric in metrics.into_iter().take(CAPACITY) {
-            let Some(seq) = self.find(metric.ssrc, metric.seq) else { continue };
+        for metric in metrics.into_iter().take(MAX_METRICS) {
+            let sent = Sent { ssrc: metric.ssrc, rtp_seq: metric.seq };
+            let Some(seq) = self.by_stream.get(&sent).copied() else { continue };
             // RFC 8888 §3.1: 0x1FFE is "at least that long ago", kept as it stands: it is older than any window.
             let arrival = (metric.received && metric.offset != OFFSET_UNKNOWN).then(|| {
                 RemoteTime::from_micros(written - i64::from(metric.offset & 0x1fff) * 1_000_000 / 1_024)
@@ -98,12 +117,6 @@ impl Mapper {
         };
         self.newest = Some(self.newest.map_or(value, |newest| newest.max(value)));
         value * 1_000_000 / 65_536
-    }
-
-    /// Newest packet with that number. Reports are about recent packets, so the search starts at the end.
-    fn find(&self, ssrc: u32, rtp_seq: u16) -> Option<u64> {
-        let index = self.sent.iter().rposition(|sent| sent.ssrc == ssrc && sent.rtp_seq == rtp_seq)?;
-        Some(self.first + index as u64)
     }
 }
 
@@ -141,6 +154,18 @@ mod tests {
         let (_, before) = mapper.map(u32::MAX - 65_535, []);
         let (_, after) = mapper.map(0, []);
         assert_eq!(after.as_micros() - before.as_micros(), 1_000_000);
+    }
+
+    #[test]
+    fn what_was_sent_long_ago_is_forgotten_and_a_number_used_again_is_the_new_packet() {
+        let mut mapper = Mapper::new();
+        for seq in 0..CAPACITY as u64 + 10 {
+            // The second time round the same numbers.
+            mapper.on_sent(seq, 1, (seq % 4_000) as u16);
+        }
+        assert_eq!((mapper.sent.len(), mapper.by_stream.len()), (CAPACITY, 4_000));
+        let (results, _) = mapper.map(0, [metric(1, 0, true, 0), metric(1, 200, true, 0)]);
+        assert_eq!(results.iter().map(|r| r.seq).collect::<Vec<_>>(), [200, 4_000]);
     }
 
     proptest! {

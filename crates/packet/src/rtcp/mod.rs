@@ -15,7 +15,7 @@ mod remb;
 pub mod transport_feedback;
 mod write;
 
-pub use cc_feedback::CcFeedback;
+pub use cc_feedback::{CcAge, CcFeedback, CcReport, CcStream};
 pub use item::{ReportBlock, RtcpItem};
 pub use parse::{RtcpBatch, parse_rtcp};
 pub use transport_feedback::TransportFeedback;

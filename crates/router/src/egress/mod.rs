@@ -12,7 +12,7 @@ mod queue;
 use std::time::Duration;
 
 use estimator::{ClusterId, SentPacket};
-use packet::{OutgoingHeader, ReportBlock, TransportFeedback};
+use packet::{CcFeedback, OutgoingHeader, ReportBlock, TransportFeedback};
 use selector::{Budget, BudgetHistory, Decision, Reserves};
 use units::{Bitrate, DataSize, Timestamp, TwccSeq};
 
@@ -159,7 +159,8 @@ impl Egress {
     ) {
         packet.header = OutgoingHeader { transport_wide: Some(self.next.wire()), ..packet.header };
         if let Some(path) = &mut self.path {
-            path.sent(now, SentPacket { seq: self.next.get(), size, kind: packet.kind, probe });
+            let rtp = (packet.header.ssrc, packet.header.sequence);
+            path.sent(now, SentPacket { seq: self.next.get(), size, kind: packet.kind, probe }, rtp);
         }
         self.next = self.next.plus(1);
         match packet.kind {
@@ -314,6 +315,15 @@ impl Egress {
         self.stats.acknowledged += arrived;
         self.stats.reported_missing += feedback.statuses.len() as u64 - arrived;
         self.path.as_mut().is_some_and(|path| path.handle_feedback(now, feedback))
+    }
+
+    /// The same from a receiver that speaks of each stream (RFC 8888).
+    pub(crate) fn handle_stream_feedback(&mut self, now: Timestamp, feedback: &CcFeedback) -> bool {
+        let reports = feedback.streams.iter().flat_map(|stream| &stream.reports);
+        let arrived = reports.clone().filter(|report| report.is_some()).count() as u64;
+        self.stats.acknowledged += arrived;
+        self.stats.reported_missing += reports.count() as u64 - arrived;
+        self.path.as_mut().is_some_and(|path| path.handle_stream_feedback(now, feedback))
     }
 }
 

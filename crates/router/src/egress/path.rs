@@ -3,9 +3,10 @@
 //! Owns the estimator with its feedback, the pacer, and the budget for video made from the estimate. Leaves packets to
 //! `egress` and what to do with the budget to the selector.
 
+use estimator::ccfb::{self, Metric};
 use estimator::twcc::{self, Status};
-use estimator::{DemandRates, Estimate, Estimator, Feedback, Pacer, PacketKind, Probe, SentPacket};
-use packet::TransportFeedback;
+use estimator::{DemandRates, Ecn, Estimate, Estimator, Feedback, Pacer, PacketKind, Probe, SentPacket};
+use packet::{CcAge, CcFeedback, CcReport, TransportFeedback};
 use selector::{Budget, BudgetHistory, Decision, Reserves};
 use units::{Bitrate, DataSize, Timestamp, TwccSeq};
 
@@ -23,6 +24,8 @@ pub(crate) struct Path {
     estimator: Estimator,
     pacer: Pacer,
     reports: twcc::Unwrapper,
+    /// Which packet had which number in its own stream. Made with the first report that goes by them.
+    streams: Option<Box<ccfb::Mapper>>,
     history: BudgetHistory,
     audio: Meter,
     newest: Option<TwccSeq>,
@@ -40,6 +43,7 @@ impl Path {
             estimator,
             pacer,
             reports: twcc::Unwrapper::new(),
+            streams: None,
             history: BudgetHistory::default(),
             audio: Meter::default(),
             newest: None,
@@ -53,9 +57,12 @@ impl Path {
         self.estimator.estimate()
     }
 
-    /// A packet leaves now.
-    pub(crate) fn sent(&mut self, now: Timestamp, packet: SentPacket) {
+    /// A packet leaves now, with these SSRC and number of its stream.
+    pub(crate) fn sent(&mut self, now: Timestamp, packet: SentPacket, (ssrc, sequence): (u32, u16)) {
         self.newest = Some(TwccSeq::new(packet.seq));
+        if let Some(streams) = &mut self.streams {
+            streams.on_sent(packet.seq, ssrc, sequence);
+        }
         if packet.kind == PacketKind::Audio {
             self.audio.add(now, packet.size.as_bytes() as usize, 0, false);
         }
@@ -84,6 +91,22 @@ impl Path {
         self.results.clear();
         self.results.extend_from_slice(results);
         self.estimator.on_feedback(now, &Feedback { results: &self.results, sent: None });
+        self.follow(now);
+        true
+    }
+
+    /// The same by the numbers of each stream (RFC 8888). The first report tells only that more will come.
+    pub(crate) fn handle_stream_feedback(&mut self, now: Timestamp, feedback: &CcFeedback) -> bool {
+        let streams = self.streams.get_or_insert_default();
+        let metrics = feedback.streams.iter().flat_map(|stream| {
+            let numbers = (0u16..).map(|at| stream.begin_sequence.wrapping_add(at));
+            numbers.zip(&stream.reports).map(|(seq, report)| metric(stream.ssrc, seq, *report))
+        });
+        let (results, written) = streams.map(feedback.report_timestamp, metrics);
+        if results.is_empty() {
+            return false;
+        }
+        self.estimator.on_feedback(now, &Feedback { results, sent: Some(written) });
         self.follow(now);
         true
     }
@@ -157,4 +180,20 @@ impl Path {
     fn follow(&mut self, now: Timestamp) {
         self.pacer.set_estimate(now, &self.estimator.estimate());
     }
+}
+
+/// One packet of a report as the estimator takes it, with the values of RFC 8888 §3.1.
+fn metric(ssrc: u32, seq: u16, report: Option<CcReport>) -> Metric {
+    let ecn = match report.map_or(0, |report| report.ecn) {
+        1 => Ecn::Ect1,
+        2 => Ecn::Ect0,
+        3 => Ecn::Ce,
+        _ => Ecn::NotEct,
+    };
+    let offset = match report.map(|report| report.age) {
+        Some(CcAge::Ticks(ticks)) => ticks,
+        Some(CcAge::TooOld) => 0x1ffe,
+        Some(CcAge::Unknown) | None => 0x1fff,
+    };
+    Metric { ssrc, seq, received: report.is_some(), ecn, offset }
 }

@@ -23,9 +23,14 @@ impl Room {
             RtcpItem::Pli { media_ssrc, .. } | RtcpItem::Fir { media_ssrc, .. } => {
                 self.keyframe_wanted(now, at, *media_ssrc, out);
             }
-            RtcpItem::TransportFeedback(feedback) => {
-                let receiver = self.participants[at].as_mut();
-                if receiver.is_some_and(|receiver| receiver.egress.handle_feedback(now, feedback)) {
+            RtcpItem::TransportFeedback(_) | RtcpItem::CcFeedback(_) => {
+                let Some(receiver) = self.participants[at].as_mut() else { return };
+                let is_news = match item {
+                    RtcpItem::TransportFeedback(feedback) => receiver.egress.handle_feedback(now, feedback),
+                    RtcpItem::CcFeedback(feedback) => receiver.egress.handle_stream_feedback(now, feedback),
+                    _ => false,
+                };
+                if is_news {
                     self.reselect.insert(at);
                     self.run_egress(now, at, out);
                     self.settle(now, out);
@@ -43,8 +48,8 @@ impl Room {
                     self.settle(now, out);
                 }
             }
-            // RFC 8888 is not offered yet; streams end by signalling.
-            RtcpItem::CcFeedback(_) | RtcpItem::Bye { .. } => {}
+            // Streams end by signalling.
+            RtcpItem::Bye { .. } => {}
         }
     }
 

@@ -148,7 +148,7 @@ impl Default for Limits {
             rooms: 10_000,
             participants: 10_000,
             participants_per_room: 200,
-            resume: Span::secs(60),
+            resume: Span::secs(90),
             shutdown: Span::secs(3),
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
 use packet::codec::vp8::{Descriptor, FrameHeader};
-use packet::{RtcpItem, parse_rtcp};
+use packet::{CcAge, CcFeedback, CcReport, CcStream, RtcpItem, parse_rtcp, write_rtcp};
 use serde_json::{Value, json};
 use transport::check::{self, Check};
 use transport::demux::{self, Class};
@@ -40,17 +40,21 @@ pub(super) struct Peer {
     pub(super) address: SocketAddr,
     pub(super) ufrag: String,
     /// Our half of the credentials, from the last answer.
-    server: Option<(String, String)>,
+    pub(super) server: Option<(String, String)>,
     transaction: u64,
     publishes: bool,
+    /// The secret of the last `joined`.
+    pub(super) resume: String,
     frames: u32,
     keyframe_wanted: bool,
     /// What it was told since the last look.
     heard: Vec<Value>,
     /// When each media packet came, and to which of its addresses.
     pub(super) media: Vec<(Timestamp, SocketAddr)>,
-    /// Checks that were answered.
-    pub(super) answered: u64,
+    /// SSRC, number and arrival of what is not acknowledged yet.
+    unacknowledged: Vec<(u32, u16, Timestamp)>,
+    /// Whether it acknowledges what it gets, as RFC 8888 has it.
+    acknowledges: bool,
 }
 
 /// A node and everybody in its room.
@@ -58,6 +62,8 @@ pub(super) struct Call {
     pub(super) sfu: Sfu,
     pub(super) now: Timestamp,
     pub(super) peers: Vec<Peer>,
+    /// Whether those who join acknowledge what they get.
+    pub(super) acknowledging: bool,
     deadline: Option<Timestamp>,
 }
 
@@ -68,7 +74,7 @@ impl Call {
             ..transport::Config::new(transport::Security::Plaintext)
         };
         let sfu = Sfu::new(Config::new(transport), [7; 32]);
-        Self { sfu, now: Timestamp::ZERO, peers: Vec::new(), deadline: None }
+        Self { sfu, now: Timestamp::ZERO, peers: Vec::new(), acknowledging: false, deadline: None }
     }
 
     /// Somebody joins, offers, and is connected. Returns its place. `joining` is put into the join message.
@@ -85,7 +91,9 @@ impl Call {
             keyframe_wanted: true,
             heard: Vec::new(),
             media: Vec::new(),
-            answered: 0,
+            unacknowledged: Vec::new(),
+            acknowledges: self.acknowledging,
+            resume: String::new(),
         });
         let mut join = json!({"type": "join", "room": "standup", "name": format!("peer {at}")});
         join.as_object_mut().unwrap().extend(joining.as_object().unwrap().clone());
@@ -154,6 +162,9 @@ impl Call {
                 Output::Message { session, message } => {
                     let message = serde_json::to_value(message).unwrap();
                     if let Some(peer) = self.peers.iter_mut().find(|peer| peer.session == session.0) {
+                        if let Some(secret) = message["resume"].as_str() {
+                            secret.clone_into(&mut peer.resume);
+                        }
                         peer.heard.push(message);
                     }
                 }
@@ -186,6 +197,11 @@ impl Call {
             self.check(at);
         }
         let peer = &mut self.peers[at];
+        if peer.acknowledges && peer.frames.is_multiple_of(2) && !peer.unacknowledged.is_empty() {
+            let (source, data) = (peer.address, peer.feedback(self.now));
+            self.input(Input::Datagram { local: node_address(), source, data });
+        }
+        let peer = &mut self.peers[at];
         if !peer.publishes {
             return;
         }
@@ -201,14 +217,40 @@ impl Call {
 impl Peer {
     fn hear(&mut self, now: Timestamp, datagram: &[u8]) {
         match demux::classify(datagram) {
-            Class::Stun => self.answered += u64::from(check::succeeded(datagram).is_some()),
-            Class::Rtp => self.media.push((now, self.address)),
+            Class::Stun => assert!(check::succeeded(datagram).is_some(), "every check is a good one"),
+            Class::Rtp => {
+                self.media.push((now, self.address));
+                let word = |at: usize| u16::from_be_bytes([datagram[at], datagram[at + 1]]);
+                let ssrc = u32::from(word(8)) << 16 | u32::from(word(10));
+                if self.acknowledges {
+                    self.unacknowledged.push((ssrc, word(2), now));
+                }
+            }
             Class::Rtcp => {
                 let wanted = |item: &RtcpItem| matches!(item, RtcpItem::Pli { .. } | RtcpItem::Fir { .. });
                 self.keyframe_wanted |= parse_rtcp(datagram).items.iter().any(wanted);
             }
             Class::Dtls | Class::Unknown => panic!("the node sent {datagram:?}"),
         }
+    }
+
+    /// What came since the last time (RFC 8888 §3.1): a block for each packet is as good as one for many.
+    fn feedback(&mut self, now: Timestamp) -> BytesMut {
+        let age = |at: Timestamp| CcAge::Ticks(((now - at).as_micros() * 1_024 / 1_000_000) as u16);
+        let packets = std::mem::take(&mut self.unacknowledged);
+        let stream = |(ssrc, begin_sequence, at)| CcStream {
+            ssrc,
+            begin_sequence,
+            reports: vec![Some(CcReport { ecn: 0, age: age(at) })],
+        };
+        let streams = packets.into_iter().map(stream).collect();
+        let report_timestamp = (now.as_micros() * 65_536 / 1_000_000) as u32;
+        let mut bytes = Vec::new();
+        write_rtcp(
+            &[RtcpItem::CcFeedback(CcFeedback { sender_ssrc: 1, streams, report_timestamp })],
+            &mut bytes,
+        );
+        BytesMut::from(&bytes[..])
     }
 
     fn offer(&self) -> String {
@@ -224,6 +266,9 @@ impl Peer {
             self.ufrag,
             ["7F"; 32].join(":"),
         );
+        if self.acknowledges {
+            sdp += "a=rtcp-fb:* ack ccfb\r\n";
+        }
         if self.publishes {
             let rids = ENCODINGS.map(|(rid, ..)| rid);
             rids.iter().for_each(|rid| sdp += &format!("a=rid:{rid} send\r\n"));

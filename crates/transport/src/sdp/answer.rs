@@ -9,7 +9,8 @@ use packet::{ExtensionUri, MediaKind};
 
 use super::model::{Direction, Offer, OfferedCodec, OfferedMedia, OfferedSection};
 use super::negotiate::Agreement;
-use crate::section::{Section, SendingSection, SlotSection};
+use super::offer::{REMB, STREAM_FEEDBACK};
+use crate::section::{Acknowledgement, Section, SendingSection, SlotSection};
 
 /// What the answer says about us rather than about media.
 pub(crate) struct OwnParameters<'a> {
@@ -30,9 +31,14 @@ pub(crate) struct OwnParameters<'a> {
 const ACCEPTED: [ExtensionUri; 2] = [ExtensionUri::Mid, ExtensionUri::TransportWide];
 const ACCEPTED_AUDIO: [ExtensionUri; 1] = [ExtensionUri::AudioLevel];
 /// A later simulcast offer dies in the page if an earlier answer left out either of the first two in every
-/// live video section.
-const ACCEPTED_VIDEO: [ExtensionUri; 3] =
-    [ExtensionUri::Rid, ExtensionUri::RepairedRid, ExtensionUri::LayersAllocation];
+/// live video section. The last two are what a publisher says of its layers; slots accept them for the same
+/// reason, and nothing of a publisher's is sent on in them.
+const ACCEPTED_VIDEO: [ExtensionUri; 4] = [
+    ExtensionUri::Rid,
+    ExtensionUri::RepairedRid,
+    ExtensionUri::LayersAllocation,
+    ExtensionUri::DependencyDescriptor,
+];
 
 /// Whether an extension offered in a section of the given kind is accepted.
 pub(crate) fn accepts(kind: MediaKind, uri: ExtensionUri) -> bool {
@@ -77,6 +83,9 @@ fn write_all(out: &mut String, offer: &Offer, agreement: &Agreement, own: &OwnPa
                 write_head(out, offered, content, codecs_of(content, section), own.take())?;
                 let direction = if slot.active { "sendonly" } else { "inactive" };
                 write_media(out, agreement, content, codecs_of(content, section), direction)?;
+                if content.stream_feedback && agreement.acknowledgement == Acknowledgement::PerStream {
+                    write!(out, "a=rtcp-fb:* {STREAM_FEEDBACK}\r\n")?;
+                }
                 write_source(out, slot)?;
             }
             _ => write_rejection(out, offered)?,
@@ -162,7 +171,12 @@ fn write_media<'a>(
         if !codec.fmtp.is_empty() {
             write!(out, "a=fmtp:{payload_type} {}\r\n", codec.fmtp)?;
         }
-        for feedback in &codec.feedback {
+        // A client that acknowledges what it gets is not asked for an estimate of its own.
+        let is_asked = |feedback: &&String| {
+            *feedback != REMB
+                || (direction == "sendonly" && agreement.acknowledgement == Acknowledgement::None)
+        };
+        for feedback in codec.feedback.iter().filter(is_asked) {
             write!(out, "a=rtcp-fb:{payload_type} {feedback}\r\n")?;
         }
         if let Some(rtx) = codec.rtx {

@@ -11,7 +11,7 @@ pub use error::OfferError;
 
 use packet::ExtensionIds;
 
-use crate::section::Section;
+use crate::section::{Acknowledgement, Section};
 
 /// The result of an offer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct Answer {
     /// The header extensions in both directions. One table for the transport: under BUNDLE an id means the
     /// same everywhere (RFC 9143 §7.1.1).
     pub extensions: ExtensionIds,
+    /// How the client acknowledges what is sent to it.
+    pub acknowledgement: Acknowledgement,
     /// The client restarted ICE (RFC 8445 §9): [`crate::Transport::ufrag`] has changed. Checks by the old one
     /// are answered until the new one is used.
     pub ice_restarted: bool,

@@ -50,6 +50,8 @@ pub(crate) struct OfferedMedia {
     pub(crate) repairs: Vec<Repair>,
     /// `a=rtcp-rsize` (RFC 5506).
     pub(crate) reduced_size: bool,
+    /// Feedback per stream is offered, for any payload type (RFC 8888 §6).
+    pub(crate) stream_feedback: bool,
     /// True if the section describes something to send, active or not.
     pub(crate) has_source: bool,
 }

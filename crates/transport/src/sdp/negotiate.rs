@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use packet::{Codec, ExtensionIds, Mid, Rid};
+use packet::{Codec, ExtensionIds, ExtensionUri, Mid, Rid};
 use rand::{CryptoRng, RngExt};
 
 use super::error::OfferError;
 use super::model::{Direction, Offer, OfferedCodec, OfferedMedia, OfferedSection, Repair};
 use crate::config::Config;
-use crate::section::{NegotiatedCodec, Section, SendingSection, SlotSection};
+use crate::section::{Acknowledgement, NegotiatedCodec, Section, SendingSection, SlotSection};
 
 /// What both sides hold to after an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +18,7 @@ pub(crate) struct Agreement {
     pub(crate) sections: Vec<Section>,
     /// Ids of everything accepted, over all sections.
     pub(crate) extensions: ExtensionIds,
+    pub(crate) acknowledgement: Acknowledgement,
     /// SSRCs the client announced, by section.
     pub(crate) announced: Vec<Announced>,
 }
@@ -67,7 +68,19 @@ pub(crate) fn agree(
             _ => None,
         })
         .collect();
-    Ok(Agreement { sections, extensions, announced })
+    let acknowledgement = acknowledgement(offer, &extensions);
+    Ok(Agreement { sections, extensions, acknowledgement, announced })
+}
+
+fn acknowledgement(offer: &Offer, extensions: &ExtensionIds) -> Acknowledgement {
+    let mut contents = offer.sections.iter().filter_map(|section| section.content.as_ref());
+    if extensions.get(ExtensionUri::TransportWide).is_some() {
+        Acknowledgement::TransportWide
+    } else if contents.any(|content| content.stream_feedback) {
+        Acknowledgement::PerStream
+    } else {
+        Acknowledgement::None
+    }
 }
 
 /// The section's own past, if it has one: `None` for a new section and for one that takes the place of a
@@ -175,24 +188,40 @@ fn negotiated(offered: &OfferedCodec) -> NegotiatedCodec {
 
 /// The best of the forms in which a codec is offered, the earlier of equals.
 fn best(content: &OfferedMedia, codec: Codec) -> Option<&OfferedCodec> {
-    let rank = |offered: &&OfferedCodec| match codec {
-        Codec::H264 => h264_rank(&offered.fmtp),
-        _ => Some(0),
-    };
+    let rank = |offered: &&OfferedCodec| rank(codec, &offered.fmtp);
     content.codecs.iter().filter(|o| o.codec == codec).filter(|o| rank(o).is_some()).min_by_key(rank)
+}
+
+/// How well a form of a codec suits forwarding, less is better; `None` for one that does not. A stream is forwarded as
+/// it is, so what only some receivers decode is not agreed on with a publisher either.
+fn rank(codec: Codec, fmtp: &str) -> Option<u8> {
+    let is_zero = |name: &str| parameter(fmtp, name).is_none_or(|value| value == "0");
+    match codec {
+        Codec::Vp8 | Codec::Opus => Some(0),
+        Codec::H264 => h264_rank(fmtp),
+        // RFC 9628 §6: profile 0 (8 bits, 4:2:0) where nothing is said.
+        Codec::Vp9 => is_zero("profile-id").then_some(0),
+        // AV1 RTP §7.2.1: Main profile where nothing is said.
+        Codec::Av1 => is_zero("profile").then_some(0),
+    }
+}
+
+/// The value of a format parameter.
+fn parameter<'a>(fmtp: &'a str, name: &str) -> Option<&'a str> {
+    fmtp.split(';').find_map(|p| p.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
 /// How well a form of H.264 suits forwarding, less is better; `None` for one that does not. Without
 /// packetization mode 1 a frame cannot be fragmented (RFC 6184 §6.3); among profiles the one that every
 /// decoder has goes first, so that any publisher's stream fits any slot.
 fn h264_rank(fmtp: &str) -> Option<u8> {
-    let parameter = |name: &str| fmtp.split(';').find_map(|p| p.trim().strip_prefix(name)?.strip_prefix('='));
-    if parameter("packetization-mode") != Some("1") {
+    if parameter(fmtp, "packetization-mode") != Some("1") {
         return None;
     }
     // RFC 6184 §8.1: without the parameter it is Baseline at level 1.
-    let profile =
-        parameter("profile-level-id").and_then(|id| u32::from_str_radix(id, 16).ok()).unwrap_or(0x42_00_0a);
+    let profile = parameter(fmtp, "profile-level-id")
+        .and_then(|id| u32::from_str_radix(id, 16).ok())
+        .unwrap_or(0x42_00_0a);
     let (idc, constrained) = (profile >> 16, profile >> 8 & 0x40 != 0);
     Some(match (idc, constrained) {
         (0x42, true) => 0,

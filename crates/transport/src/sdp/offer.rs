@@ -14,9 +14,12 @@ use super::error::OfferError;
 use super::model::{Direction, Offer, OfferedCodec, OfferedExtension, OfferedMedia, OfferedSection, Repair};
 use crate::config::{Config, Security};
 
-/// Feedback we act on or a client gains from (RFC 4585 §4.2); REMB is left out, since transport-wide feedback
-/// replaces it.
-const FEEDBACK: [&str; 4] = ["nack", "nack pli", "ccm fir", "transport-cc"];
+/// Feedback we act on or a client gains from (RFC 4585 §4.2).
+const FEEDBACK: [&str; 5] = ["nack", "nack pli", "ccm fir", "transport-cc", REMB];
+/// A receiver's own estimate (draft-alvestrand-rmcat-remb-03): answered only where nothing better is offered.
+pub(crate) const REMB: &str = "goog-remb";
+/// RFC 8888 §6.
+pub(crate) const STREAM_FEEDBACK: &str = "ack ccfb";
 /// Characters of an offending line that an error repeats.
 const QUOTED: usize = 60;
 /// Most `a=ssrc` lines with different SSRCs in one section, and most `FID` groups: twice the encodings
@@ -159,6 +162,9 @@ fn content(media: &MediaDescription, config: &Config) -> Result<Option<OfferedMe
         ssrcs,
         repairs,
         reduced_size: has(media, "rtcp-rsize"),
+        stream_feedback: values(&media.attributes, "rtcp-fb")
+            .filter_map(|value| value.split_once(' '))
+            .any(|(_, feedback)| feedback.trim() == STREAM_FEEDBACK),
     }))
 }
 
