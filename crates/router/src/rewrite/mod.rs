@@ -179,6 +179,8 @@ impl Rewriter {
         if anew {
             self.end(newest);
             stretch.segment = self.next_segment();
+            // Nothing of the gap will come: one number of it says so as well as all, and is asked for less.
+            stretch.sequence = (newest.outgoing + 2).wrapping_sub(media.seq);
         }
         if anew || shift != current.timestamp {
             stretch = Stretch { first: media.seq, timestamp: shift, ..stretch };
