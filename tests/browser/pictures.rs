@@ -27,9 +27,10 @@ fn folder(call: &Call) -> PathBuf {
 /// The last to come is the only one who speaks. What is kept shows what the product does, on a machine with nothing else
 /// to do; otherwise it is enough that every state is reached.
 fn guests() -> [Guest; 3] {
-    let large = if kept().is_some() { (1280, 720) } else { (640, 360) };
+    let (large, small) = if kept().is_some() { ((1280, 720), (640, 360)) } else { ((640, 360), (320, 180)) };
     let ana = Guest { size: large, fps: 12, speaks: true, ..Guest::new("Ana", 152) };
-    [Guest::new("Björn", 212), Guest::new("Chidi", 22), ana]
+    let other = |name, hue| Guest { size: small, ..Guest::new(name, hue) };
+    [other("Björn", 212), other("Chidi", 22), ana]
 }
 
 fn robin(call: &Call, view: &str) -> Visitor {
