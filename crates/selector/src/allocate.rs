@@ -10,8 +10,8 @@ use units::{Bitrate, Timestamp};
 
 use crate::explain::explain;
 use crate::ladder::{self, Ceiling, Rung};
-use crate::spend::{Account, Purse, cheapest, spend};
-use crate::utility::{loyalty, utility};
+use crate::spend::{Account, Purse, cheapest, price, spend};
+use crate::utility::Taste;
 use crate::{Budget, Choice, DeviceProfile, Stability, Subscription};
 
 /// How long a new subscription stays at its cheapest point while there is no estimate at all: long enough for
@@ -79,7 +79,8 @@ pub fn allocate(input: &Input<'_>) -> Decision {
     let mut purse = Purse::new(bits, input.device.decode_pixels_per_second, wanted_bits, wanted_pixels);
 
     for case in &mut cases {
-        restrict(case, &rungs, &purse);
+        price(&mut rungs, &case.account, &purse);
+        restrict(case, &rungs);
     }
     let mut accounts: Vec<Account> = cases.iter().map(|case| case.account.clone()).collect();
     spend(&rungs, &mut accounts, &mut purse, streams(&input.device));
@@ -119,8 +120,8 @@ fn open(input: &Input<'_>, subscription: &Subscription<'_>, rungs: &mut Vec<Rung
     let range = start..rungs.len();
 
     let target = subscription.target.and_then(|target| subscription.points.get(target));
-    let held_utility =
-        target.map(|point| utility(&input.device, subscription, point) * loyalty(subscription, point));
+    let mut taste = Taste::new(&input.device, subscription);
+    let held_utility = target.map(|point| taste.utility(point) * taste.loyalty(point));
     // A pause that a budget forced is left like any other step up; one that was never decided about is a new
     // face.
     let paused = subscription.target.is_none() && subscription.stability.downgraded.is_some();
@@ -152,13 +153,13 @@ fn open(input: &Input<'_>, subscription: &Subscription<'_>, rungs: &mut Vec<Rung
 }
 
 /// Takes away the rungs that must wait.
-fn restrict(case: &mut Case, rungs: &[Rung], purse: &Purse) {
+fn restrict(case: &mut Case, rungs: &[Rung]) {
     if case.blocked.is_none() || case.account.rungs.is_empty() {
         case.blocked = None;
         return;
     }
     let all = case.account.allowed;
-    let cheapest = cheapest(rungs, &case.account, purse).expect("there are rungs");
+    let cheapest = cheapest(rungs, &case.account).expect("there are rungs");
     let held = case.account.rungs.clone().rev().find(|i| rungs[*i].utility <= case.account.held_utility);
     case.account.allowed = match held {
         _ if case.startup => cheapest + 1,
@@ -181,15 +182,14 @@ fn remember(now: Timestamp, subscription: &Subscription<'_>, case: &Case, rungs:
     let was_paused = account.held_bits == Some(0) && subscription.target.is_none();
     let mine = &rungs[account.rungs.clone()];
     let still_there = mine.iter().any(|rung| Some(rung.point) == subscription.target);
+    // What it had so far was given before anything was known of the link. To take it back is no verdict on a step.
+    let unproven = now < stability.started.unwrap_or(now) + CAUTIOUS_START;
     match (case.held_utility, chosen) {
+        (Some(held), chosen) if unproven && chosen.is_none_or(|rung| rung.utility < held) => stability,
         (Some(held), Some(rung)) if rung.utility > held => stability.after_upgrade(now),
         (Some(held), Some(rung)) if rung.utility < held && still_there => stability.after_downgrade(now),
         (Some(_), None) if still_there && !account.no_stream => stability.after_downgrade(now),
         (None, Some(_)) if was_paused => stability.after_upgrade(now),
-        // A new one that a budget does not even start is paused by it.
-        (None, None) if !mine.is_empty() && !account.no_stream && stability.downgraded.is_none() => {
-            stability.after_downgrade(now)
-        }
         _ => stability.forgiven(now),
     }
 }

@@ -16,6 +16,10 @@ const GENERATION: Duration = Duration::from_millis(2_500);
 /// the reserve covers it.
 const FALL_PERCENT: u64 = 5;
 
+/// An estimate this far above what the last ones fell from, in percent of that, shows that the fall was none of the link: so
+/// it is while a start goes from hundreds of kilobits to megabits.
+const DISPROVED_PERCENT: u64 = 125;
+
 /// What an upgrade leaves unused, in percent of the lowest recent estimate.
 pub(crate) const UPGRADE_RESERVE_PERCENT: u64 = 10;
 
@@ -70,6 +74,8 @@ pub struct BudgetHistory {
     generation_started: Option<Timestamp>,
     /// The highest estimate since it last fell.
     peak: Bitrate,
+    /// The highest peak that any of the falls below began at.
+    fallen_from: Bitrate,
     lowest: Option<Bitrate>,
     lowest_before: Option<Bitrate>,
 }
@@ -85,9 +91,17 @@ impl BudgetHistory {
             self.lowest_before = self.lowest.filter(|_| kept);
             self.lowest = None;
             self.generation_started = Some(now);
+            if self.lowest_before.is_none() {
+                self.fallen_from = Bitrate::ZERO;
+            }
+        }
+        if estimate > self.fallen_from * DISPROVED_PERCENT / 100 {
+            (self.lowest, self.lowest_before) = (None, None);
+            self.fallen_from = Bitrate::ZERO;
         }
         self.peak = self.peak.max(estimate);
         if estimate < self.peak * (100 - FALL_PERCENT) / 100 {
+            self.fallen_from = self.fallen_from.max(self.peak);
             self.peak = estimate;
             self.lowest = Some(self.lowest.map_or(estimate, |lowest| lowest.min(estimate)));
         }
@@ -136,6 +150,19 @@ mod tests {
             grow.push(history.budget(Timestamp::from_millis(ms), rate, &Reserves::default()).grow.as_kbps());
         }
         assert_eq!(grow, [270, 810, 1_800, 1_755, 1_800, 1_620, 1_620]);
+    }
+
+    #[test]
+    fn a_fall_on_the_way_up_is_forgotten_once_more_was_shown_than_there_ever_was() {
+        let mut history = BudgetHistory::default();
+        let mut grow = Vec::new();
+        for (ms, kbps) in
+            [(0, 300), (100, 200), (200, 360), (300, 400), (400, 2_000), (500, 1_000), (600, 2_100)]
+        {
+            let rate = Bitrate::from_kbps(kbps);
+            grow.push(history.budget(Timestamp::from_millis(ms), rate, &Reserves::default()).grow.as_kbps());
+        }
+        assert_eq!(grow, [270, 180, 180, 360, 1_800, 900, 900]);
     }
 
     #[test]

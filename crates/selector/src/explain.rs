@@ -17,19 +17,19 @@ pub(crate) fn explain(
     rungs: &[Rung],
     purse: &Purse,
 ) -> (Vec<Choice>, Option<u64>) {
-    let luxury = luxury_by_role(cases, rungs, purse);
+    let luxury = luxury_by_role(cases, rungs);
     let mut best: Option<(f64, u64)> = None;
     let choices = cases
         .iter()
         .zip(&input.subscriptions)
         .map(|(case, subscription)| {
             let account = &case.account;
-            let (mut reason, mut next) = match step(case, rungs, purse) {
+            let (mut reason, mut next) = match step(case, rungs) {
                 Some(to) => {
                     let verdict = judge(&input.device, case, &rungs[to], rungs, purse, &luxury);
                     if let Some(bits) = verdict.probe {
                         let from = account.at.unwrap_or(to);
-                        let gain = if from == to { f64::MAX } else { worth(rungs, account, purse, from, to) };
+                        let gain = if from == to { f64::MAX } else { worth(&rungs[from], &rungs[to]) };
                         if best.is_none_or(|(most, _)| gain > most) {
                             best = Some((gain, bits));
                         }
@@ -63,15 +63,16 @@ fn awaited(subscription: &crate::Subscription<'_>, target: usize) -> bool {
 }
 
 /// The rung that this subscription would go to next if nothing stood in its way.
-fn step(case: &Case, rungs: &[Rung], purse: &Purse) -> Option<usize> {
+fn step(case: &Case, rungs: &[Rung]) -> Option<usize> {
     let account = &case.account;
     let Some(at) = account.at else {
         let all = crate::spend::Account { allowed: account.rungs.end, ..account.clone() };
-        return cheapest(rungs, &all, purse);
+        return cheapest(rungs, &all);
     };
-    (at + 1..account.rungs.end).filter(|to| rungs[*to].utility > rungs[at].utility).max_by(|a, b| {
-        worth(rungs, account, purse, at, *a).total_cmp(&worth(rungs, account, purse, at, *b)).then(b.cmp(a))
-    })
+    let worth = |to: usize| worth(&rungs[at], &rungs[to]);
+    (at + 1..account.rungs.end)
+        .filter(|to| rungs[*to].utility > rungs[at].utility)
+        .max_by(|a, b| worth(*a).total_cmp(&worth(*b)).then(b.cmp(a)))
 }
 
 struct Verdict {
@@ -147,10 +148,10 @@ impl Luxury {
     }
 }
 
-fn luxury_by_role(cases: &[Case], rungs: &[Rung], purse: &Purse) -> Luxury {
+fn luxury_by_role(cases: &[Case], rungs: &[Rung]) -> Luxury {
     let mut luxury = [0u64; Role::ALL.len()];
     for account in cases.iter().map(|case| &case.account) {
-        if let (Some(at), Some(least)) = (account.at, cheapest(rungs, account, purse)) {
+        if let (Some(at), Some(least)) = (account.at, cheapest(rungs, account)) {
             let extra = rungs[at].bits.saturating_sub(rungs[least].bits);
             luxury[account.role as usize] = luxury[account.role as usize].saturating_add(extra);
         }

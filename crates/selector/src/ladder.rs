@@ -6,7 +6,7 @@
 //! rungs.
 
 use crate::subscription::fits_height;
-use crate::utility::{loyalty, utility};
+use crate::utility::Taste;
 use crate::{DeviceProfile, OperatingPoint, Reason, Subscription, Viewport};
 
 /// A point that a subscription may be given.
@@ -20,6 +20,10 @@ pub(crate) struct Rung {
     pub(crate) pixels: u64,
     /// Its worth, loyalty included.
     pub(crate) utility: f64,
+    /// The same with what it is worth to keep what one has: what spending goes by. See [`crate::spend::price`].
+    pub(crate) value: f64,
+    /// What it costs at the prices of the day, in parts of the scarce budgets.
+    pub(crate) cost: f64,
 }
 
 /// What stands above the top rung, or instead of any.
@@ -44,14 +48,12 @@ pub(crate) fn build(
     }
     let limits = Limits::new(device, subscription);
     let start = rungs.len();
+    let mut taste = Taste::new(device, subscription);
     let points = subscription.points.iter().enumerate();
     for (index, point) in points.filter(|(_, point)| limits.excluded_by(point).is_none()) {
-        rungs.push(Rung {
-            point: index,
-            bits: point.cost.as_bps(),
-            pixels: point.pixel_rate(),
-            utility: utility(device, subscription, point) * loyalty(subscription, point),
-        });
+        let utility = taste.utility(point) * taste.loyalty(point);
+        let (bits, pixels) = (point.cost.as_bps(), point.pixel_rate());
+        rungs.push(Rung { point: index, bits, pixels, utility, value: utility, cost: 0.0 });
     }
     let mine = &mut rungs[start..];
     // Stable and total: equals keep the publication's order.
@@ -82,7 +84,9 @@ fn drop_beaten(rungs: &mut Vec<Rung>, start: usize, target: Option<usize>) {
 struct Limits<'a> {
     device: &'a DeviceProfile,
     subscription: &'a Subscription<'a>,
-    /// Pixels of the smallest picture that the device can take; it passes every limit of taste.
+    /// Pixels of the smallest picture that can be decoded: it passes every limit of size, also when it is
+    /// larger than the device was made for, since any picture beats none. What it takes to decode is limited
+    /// by the pixel budget.
     smallest: u64,
     /// Pixels of the smallest picture that fills the viewport: the viewport is rounded *up* to an encoding.
     filling: u64,
@@ -92,9 +96,9 @@ impl<'a> Limits<'a> {
     fn new(device: &'a DeviceProfile, subscription: &'a Subscription<'a>) -> Self {
         let mut limits = Self { device, subscription, smallest: u64::MAX, filling: u64::MAX };
         for point in subscription.points.iter() {
-            if limits.decodable(point) && limits.fits_device(point) {
+            if limits.decodable(point) {
                 limits.smallest = limits.smallest.min(point.pixels());
-                if fills(subscription.viewport, point) {
+                if limits.fits_device(point) && fills(subscription.viewport, point) {
                     limits.filling = limits.filling.min(point.pixels());
                 }
             }
@@ -137,9 +141,9 @@ impl<'a> Limits<'a> {
             Some(Reason::UserRequest)
         } else if size(care.max_height) || rate(care.max_fps) {
             Some(Reason::Power)
-        } else if !self.fits_device(point) || rate(Some(device.max_fps)) {
+        } else if size(Some(device.max_height)) || rate(Some(device.max_fps)) {
             Some(Reason::DeviceHeight)
-        } else if point.pixels() > self.filling {
+        } else if point.pixels() > self.filling.max(self.smallest) {
             Some(Reason::Viewport)
         } else {
             None

@@ -37,6 +37,7 @@ mod device;
 mod explain;
 mod ladder;
 mod reason;
+mod record;
 mod spend;
 mod stability;
 mod subscription;
@@ -51,5 +52,6 @@ pub use device::{
     Cap, Codec, CodecSet, DeviceClass, DeviceProfile, PowerState, PresetError, Presets, Reported,
 };
 pub use reason::{Choice, Missing, NextStep, Reason};
+pub use record::Recorded;
 pub use stability::Stability;
 pub use subscription::{OperatingPoint, Role, Subscription, Viewport};

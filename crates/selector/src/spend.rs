@@ -75,10 +75,6 @@ impl Purse {
         self.price == (0.0, 0.0)
     }
 
-    fn cost(&self, bits: f64, pixels: f64) -> f64 {
-        bits * self.price.0 + pixels * self.price.1
-    }
-
     /// The bit budget that giving this rung to this account is judged by.
     pub(crate) fn limit(&self, account: &Account, rung: &Rung) -> u64 {
         let held = match account.held_bits {
@@ -105,6 +101,14 @@ impl Purse {
     }
 }
 
+/// Fills in value and cost of every rung.
+pub(crate) fn price(rungs: &mut [Rung], account: &Account, purse: &Purse) {
+    for rung in &mut rungs[account.rungs.clone()] {
+        rung.value = rung.utility + rung.utility.min(account.held_utility) * (HOLD - 1.0);
+        rung.cost = rung.bits as f64 * purse.price.0 + rung.pixels as f64 * purse.price.1;
+    }
+}
+
 /// Fills in `at` of every account.
 pub(crate) fn spend(rungs: &[Rung], accounts: &mut [Account], purse: &mut Purse, streams: u32) {
     floors(rungs, accounts, purse, streams);
@@ -118,7 +122,7 @@ fn floors(rungs: &[Rung], accounts: &mut [Account], purse: &mut Purse, streams: 
     let mut free = streams;
     for &i in &order {
         let account = &mut accounts[i];
-        let Some(cheapest) = cheapest(rungs, account, purse) else { continue };
+        let Some(cheapest) = cheapest(rungs, account) else { continue };
         if free == 0 {
             account.no_stream = true;
         } else if !account.pausable || purse.fits(account, None, &rungs[cheapest]) {
@@ -141,12 +145,10 @@ fn floors(rungs: &[Rung], accounts: &mut [Account], purse: &mut Purse, streams: 
 }
 
 /// The rung that costs least at the prices of the day; by bits when nothing is scarce.
-pub(crate) fn cheapest(rungs: &[Rung], account: &Account, purse: &Purse) -> Option<usize> {
-    let cost = |i: usize| purse.cost(rungs[i].bits as f64, rungs[i].pixels as f64);
+pub(crate) fn cheapest(rungs: &[Rung], account: &Account) -> Option<usize> {
     (account.rungs.start..account.allowed).min_by(|&a, &b| {
-        cost(a)
-            .total_cmp(&cost(b))
-            .then((rungs[a].bits, rungs[a].pixels).cmp(&(rungs[b].bits, rungs[b].pixels)))
+        let (a, b) = (&rungs[a], &rungs[b]);
+        a.cost.total_cmp(&b.cost).then((a.bits, a.pixels).cmp(&(b.bits, b.pixels)))
     })
 }
 
@@ -187,20 +189,23 @@ fn upgrades(rungs: &[Rung], accounts: &mut [Account], purse: &mut Purse) {
 /// The upgrade of one subscription with the highest gain per price among those that fit.
 fn best_step(rungs: &[Rung], index: usize, account: &Account, purse: &Purse) -> Option<Step> {
     let at = account.at?;
-    (at + 1..account.allowed)
-        .filter(|to| rungs[*to].utility > rungs[at].utility)
-        .filter(|to| purse.fits(account, Some(&rungs[at]), &rungs[*to]))
-        .map(|to| Step { worth: worth(rungs, account, purse, at, to), account: index, to })
-        .max_by(|a, b| a.worth.total_cmp(&b.worth).then(b.to.cmp(&a.to)))
+    let from = &rungs[at];
+    let mut best: Option<Step> = None;
+    for (to, rung) in (at + 1..).zip(&rungs[at + 1..account.allowed.max(at + 1)]) {
+        let worth = worth(from, rung);
+        // The first of equals: the smaller step.
+        let better = rung.utility > from.utility && best.as_ref().is_none_or(|best| worth > best.worth);
+        if better && purse.fits(account, Some(from), rung) {
+            best = Some(Step { worth, account: index, to });
+        }
+    }
+    best
 }
 
 /// The gain per price of going from one rung to another.
-pub(crate) fn worth(rungs: &[Rung], account: &Account, purse: &Purse, from: usize, to: usize) -> f64 {
-    let (from, to) = (&rungs[from], &rungs[to]);
-    let held = to.utility.min(account.held_utility) - from.utility.min(account.held_utility);
-    let gain = to.utility - from.utility + held * (HOLD - 1.0);
-    let cost = purse.cost(to.bits as f64 - from.bits as f64, to.pixels as f64 - from.pixels as f64);
-    if cost > 0.0 { gain / cost } else { f64::INFINITY }
+pub(crate) fn worth(from: &Rung, to: &Rung) -> f64 {
+    let cost = to.cost - from.cost;
+    if cost > 0.0 { (to.value - from.value) / cost } else { f64::INFINITY }
 }
 
 impl Ord for Step {

@@ -28,26 +28,55 @@ const FULL_RATE: u32 = 30;
 /// a keyframe: a step in frame rate is preferred to one in size.
 const LOYALTY: f64 = 1.05;
 
-/// The worth of one point to one subscription, without loyalty; 0 to the weight of its role.
-pub(crate) fn utility(
-    device: &DeviceProfile,
-    subscription: &Subscription<'_>,
-    point: &OperatingPoint,
-) -> f64 {
-    let (size_bend, rate_bend) = match subscription.role {
-        Role::Screen => (SCREEN_SIZE_BEND, SCREEN_RATE_BEND),
-        _ => (SIZE_BEND, RATE_BEND),
-    };
-    let size = concave(shown(device, subscription.viewport, point), size_bend);
-    let full = subscription.max_fps.unwrap_or(FULL_RATE).max(1);
-    let rate = f64::from(point.fps.clamp(1, full)) / f64::from(full);
-    weight(subscription.role) * size * concave(rate, rate_bend)
+/// What one subscription likes. Points of one encoding follow each other in most ladders and differ in frame
+/// rate alone, so the worth of a size is kept from one point to the next.
+pub(crate) struct Taste<'a> {
+    device: &'a DeviceProfile,
+    subscription: &'a Subscription<'a>,
+    held: Option<u8>,
+    weight: f64,
+    bends: (f64, f64),
+    full_rate: u32,
+    last_size: (u32, u32),
+    last_worth: f64,
 }
 
-/// The factor for a point of the encoding that is being received.
-pub(crate) fn loyalty(subscription: &Subscription<'_>, point: &OperatingPoint) -> f64 {
-    let held = subscription.target.and_then(|target| subscription.points.get(target));
-    if held.is_some_and(|held| held.encoding == point.encoding) { LOYALTY } else { 1.0 }
+impl<'a> Taste<'a> {
+    pub(crate) fn new(device: &'a DeviceProfile, subscription: &'a Subscription<'a>) -> Self {
+        let held = subscription.target.and_then(|target| subscription.points.get(target));
+        Self {
+            device,
+            subscription,
+            held: held.map(|point| point.encoding),
+            weight: weight(subscription.role),
+            bends: match subscription.role {
+                Role::Screen => (SCREEN_SIZE_BEND, SCREEN_RATE_BEND),
+                _ => (SIZE_BEND, RATE_BEND),
+            },
+            full_rate: subscription.max_fps.unwrap_or(FULL_RATE).max(1),
+            last_size: (0, 0),
+            last_worth: 0.0,
+        }
+    }
+
+    /// The worth of one point, without loyalty; 0 to the weight of the role.
+    pub(crate) fn utility(&mut self, point: &OperatingPoint) -> f64 {
+        if (point.width, point.height) != self.last_size {
+            self.last_size = (point.width, point.height);
+            self.last_worth = concave(shown(self.device, self.subscription.viewport, point), self.bends.0);
+        }
+        let rate = if point.fps >= self.full_rate {
+            1.0
+        } else {
+            concave(f64::from(point.fps.max(1)) / f64::from(self.full_rate), self.bends.1)
+        };
+        self.weight * self.last_worth * rate
+    }
+
+    /// The factor for a point of the encoding that is being received.
+    pub(crate) fn loyalty(&self, point: &OperatingPoint) -> f64 {
+        if self.held == Some(point.encoding) { LOYALTY } else { 1.0 }
+    }
 }
 
 /// The weight of a role in the spending of what the floors leave.
@@ -101,7 +130,8 @@ mod tests {
             alive: true,
         };
         let viewport = Viewport::Shown { width, height };
-        utility(&device, &Subscription { viewport, ..Subscription::new(role, Cow::Borrowed(&[])) }, &point)
+        let subscription = Subscription { viewport, ..Subscription::new(role, Cow::Borrowed(&[])) };
+        Taste::new(&device, &subscription).utility(&point)
     }
 
     #[test]

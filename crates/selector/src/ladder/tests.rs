@@ -71,10 +71,24 @@ fn a_viewport_is_rounded_up_to_an_encoding() {
 }
 
 #[test]
-fn nothing_is_left_when_nothing_fits_the_device_or_nothing_comes() {
+fn a_phone_is_not_left_without_a_picture_because_all_of_them_are_large() {
     let phone = device(DeviceClass::Mobile);
+    let of = |points| subscription(Role::Tile, shown(100, 100), points);
     let large = vec![point(0, 0, (1280, 720, 30), 1_200)];
-    check(&phone, &subscription(Role::Tile, shown(100, 100), large), &[], Reason::DeviceHeight, Some(720));
+    check(&phone, &of(large.clone()), &[720], Reason::Optimal, None);
+    let larger = vec![large[0], point(1, 0, (1920, 1080, 30), 3_000)];
+    check(&phone, &of(larger), &[720], Reason::DeviceHeight, Some(1080));
+    // The small ones may be off for a while.
+    let mut starved = plain();
+    starved[..2].iter_mut().for_each(|point| point.alive = false);
+    check(&phone, &of(starved), &[720], Reason::Optimal, None);
+    let gone = vec![OperatingPoint { alive: false, ..large[0] }];
+    check(&phone, &of(gone), &[], Reason::PublisherOff, Some(720));
+}
+
+#[test]
+fn nothing_is_left_when_nothing_comes() {
+    let phone = device(DeviceClass::Mobile);
     let mut off = plain();
     off.iter_mut().for_each(|point| point.alive = false);
     check(&phone, &subscription(Role::Tile, shown(640, 360), off), &[], Reason::PublisherOff, Some(180));

@@ -98,12 +98,12 @@ fn chosen<'a>(input: &'a Input<'_>, decision: &Decision) -> Vec<Option<&'a Opera
 
 /// Everybody's cheapest rung at the prices of this input.
 fn least(input: &Input<'_>) -> Vec<Option<Rung>> {
-    let all = ladders(input);
+    let mut all = ladders(input);
     let top = |pick: fn(&Rung) -> u64| all.iter().filter_map(|rungs| rungs.last()).map(pick).sum();
     let keep = input.budget.unwrap().keep.as_bps();
     let purse =
         Purse::new((keep, keep), input.device.decode_pixels_per_second, top(|r| r.bits), top(|r| r.pixels));
-    all.iter()
+    all.iter_mut()
         .map(|rungs| {
             let account = Account {
                 rungs: 0..rungs.len(),
@@ -116,7 +116,8 @@ fn least(input: &Input<'_>) -> Vec<Option<Rung>> {
                 at: None,
                 no_stream: false,
             };
-            cheapest(rungs, &account, &purse).map(|at| rungs[at])
+            price(rungs, &account, &purse);
+            cheapest(rungs, &account).map(|at| rungs[at])
         })
         .collect()
 }
@@ -138,7 +139,12 @@ proptest! {
         for (subscription, point) in input.subscriptions.iter().zip(chosen(&input, &decision)) {
             let Some(point) = point else { continue };
             prop_assert!(point.alive && subscription.viewport != Viewport::Hidden);
-            prop_assert!(point.width.min(point.height) <= input.device.max_height);
+            let decodable = subscription.points.iter().filter(|other| {
+                other.alive && other.pixels() > 0 && input.device.codecs.contains(other.codec)
+            });
+            let smallest = decodable.map(OperatingPoint::pixels).min();
+            let fits = point.width.min(point.height) <= input.device.max_height;
+            prop_assert!(fits || Some(point.pixels()) == smallest, "larger than the device, and not the least there is");
         }
     }
 
