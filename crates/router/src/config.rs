@@ -1,9 +1,19 @@
 //! What an owner may set about a room. Owns the defaults and why they are what they are.
 
+use std::fmt;
 use std::time::Duration;
 
+use selector::{Decision, Input};
+
+/// Decides for one receiver, and may remember what it likes. Whose way to choose is to be compared with that of
+/// [`selector::allocate`] writes one of these; the rest of the room stays the same.
+pub trait Policy: fmt::Debug + Send {
+    /// Takes the place of [`selector::allocate`].
+    fn decide(&mut self, input: &Input<'_>) -> Decision;
+}
+
 /// Limits and times of one room.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Packets kept per video encoding for retransmission, a power of two. At 4 Mbit/s 512 packets are one
     /// second, which covers two retries at any round trip on which a call is pleasant.
@@ -17,6 +27,11 @@ pub struct Config {
     pub demand_off_delay: Duration,
     /// The most a receiver's retransmissions may take of what it is sent, in percent of its media bytes.
     pub retransmission_percent: u32,
+    /// Makes the policy of each receiver; [`selector::allocate`] decides without it.
+    pub policy: Option<fn() -> Box<dyn Policy>>,
+    /// Whether every decision is told with all that it depended on ([`crate::RoomEvent::Recorded`]). Costs a copy of
+    /// all operating points each time.
+    pub record_decisions: bool,
     /// Start rate, bounds and the like of every receiver's estimator.
     pub estimator: estimator::Config,
     /// The time that this node's clock showed at [`units::Timestamp::ZERO`], in 32.32 fixed point seconds
@@ -32,6 +47,8 @@ impl Default for Config {
             max_slots: 64,
             demand_off_delay: Duration::from_secs(3),
             retransmission_percent: 25,
+            policy: None,
+            record_decisions: false,
             estimator: estimator::Config::default(),
             // 1970 in the NTP era.
             ntp_at_start: 2_208_988_800 << 32,

@@ -65,7 +65,7 @@ mod timers;
 mod voice;
 mod window;
 
-pub use config::Config;
+pub use config::{Config, Policy};
 pub use ids::{ParticipantId, PublicationId};
 pub use input::{Incoming, SendingSection, SlotCodec, SlotSection, SlotView, Source, Want};
 pub use output::{

@@ -108,6 +108,13 @@ pub enum RoomEvent {
         /// One entry per slot that shows video.
         choices: Vec<SlotChoice>,
     },
+    /// The selector decided, and this is all that it knew: with [`crate::Config::record_decisions`].
+    Recorded {
+        /// Whose slots.
+        participant: ParticipantId,
+        /// The decision and its input.
+        record: Box<selector::Recorded>,
+    },
 }
 
 /// Somebody who speaks.

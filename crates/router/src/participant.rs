@@ -16,7 +16,7 @@ use crate::output::Output;
 use crate::rewrite::Origin;
 use crate::slot::Slot;
 use crate::switch::Verdict;
-use crate::{Config, ParticipantId, PublicationId, SlotChoice};
+use crate::{Config, ParticipantId, Policy, PublicationId, SlotChoice};
 
 /// A keyframe that lies further back is not started at: what followed it would be a burst.
 const MAX_REPLAY: u64 = 40;
@@ -41,6 +41,8 @@ pub(crate) struct Participant {
     pub(crate) has_view: bool,
     /// The last selection, to tell what changed.
     pub(crate) choices: Vec<SlotChoice>,
+    /// Decides in place of the selector.
+    pub(crate) policy: Option<Box<dyn Policy>>,
 }
 
 impl Participant {
@@ -58,6 +60,7 @@ impl Participant {
             egress: Egress::new(id, config),
             has_view: false,
             choices: Vec::new(),
+            policy: config.policy.map(|policy| policy()),
         }
     }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use packet::codec::MAX_SPATIAL;
 use packet::{Codec, MediaKind};
-use selector::{Budget, Decision, Input, OperatingPoint, Role, Subscription, Viewport};
+use selector::{Budget, Decision, Input, OperatingPoint, Recorded, Role, Subscription, Viewport};
 use units::{Bitrate, Timestamp};
 
 use crate::media::Layer;
@@ -18,7 +18,7 @@ use crate::publication::Publication;
 use crate::rewrite::Origin;
 use crate::slot::Slot;
 use crate::speaker::Speakers;
-use crate::{EncodingState, PublicationId, Source};
+use crate::{EncodingState, Policy, PublicationId, Source};
 
 /// Text on a shared screen cannot be read below this.
 const SCREEN_FLOOR: u32 = 360;
@@ -35,6 +35,8 @@ pub(crate) struct Selection {
     /// What the points that each of them was offered stand for.
     pub(crate) offers: Vec<Vec<Offer>>,
     pub(crate) decision: Decision,
+    /// The decision with its input, where that is wanted.
+    pub(crate) record: Option<Box<Recorded>>,
 }
 
 /// What an operating point stands for.
@@ -49,13 +51,15 @@ pub(crate) struct Offer {
     pub(crate) state: EncodingState,
 }
 
-/// Decides for one participant.
+/// Decides for one participant, by its policy if it has one.
 pub(crate) fn select(
     now: Timestamp,
     receiver: &Participant,
     publications: &BTreeMap<PublicationId, Publication>,
     speakers: &Speakers,
     budget: Option<Budget>,
+    policy: Option<&mut Box<dyn Policy>>,
+    record: bool,
 ) -> Selection {
     let mut shown: Vec<(usize, &Slot, &Publication)> = receiver
         .slots
@@ -79,8 +83,12 @@ pub(crate) fn select(
         .collect();
     let device = receiver.health.applied(receiver.device);
     let input = Input { now, device, budget, subscriptions };
-    let decision = selector::allocate(&input);
-    Selection { slots: shown.iter().map(|(at, ..)| *at).collect(), offers, decision }
+    let decision = match policy {
+        Some(policy) => policy.decide(&input),
+        None => selector::allocate(&input),
+    };
+    let record = record.then(|| Box::new(Recorded::new(&input, &decision)));
+    Selection { slots: shown.iter().map(|(at, ..)| *at).collect(), offers, decision, record }
 }
 
 fn subscription<'a>(

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use bytes::BytesMut;
+use selector::Recorded;
+use serde::{Deserialize, Serialize};
 use signalling::{ClientMessage, ServerMessage};
 use transport::Transmit;
 use units::Timestamp;
@@ -65,6 +67,20 @@ pub enum Output {
         /// The connection.
         session: SessionId,
     },
+    /// A line for the decision log, where one is wanted ([`router::Config::record_decisions`]).
+    Decision(Box<LoggedDecision>),
     /// Nothing more to do: wait for an input, and at that time give [`Input::Timeout`].
     Wait(Option<Timestamp>),
+}
+
+/// One line of a decision log: what the selector decided for whom, with all that it depended on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoggedDecision {
+    /// The room.
+    pub room: String,
+    /// The receiver, by its id on the wire.
+    pub participant: String,
+    /// The decision and its input.
+    #[serde(flatten)]
+    pub record: Recorded,
 }

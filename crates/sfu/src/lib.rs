@@ -46,6 +46,6 @@ mod tests;
 mod wire;
 
 pub use config::{Config, Limits};
-pub use event::{Input, Output, SessionId};
+pub use event::{Input, LoggedDecision, Output, SessionId};
 pub use node::Sfu;
 pub use stats::{Load, Stats};

@@ -106,6 +106,11 @@ impl Sfu {
         self.outputs.pop_front().unwrap_or_else(|| Output::Wait(self.timers.next()))
     }
 
+    /// Something more to do outside.
+    pub(crate) fn put_out(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
     /// How much the node holds.
     pub fn load(&self) -> Load {
         Load {

@@ -9,10 +9,10 @@ use router::{ParticipantId, RoomEvent};
 use signalling::{RoomChange, ServerMessage, SlotState, Slots, Speaker, Speakers};
 use units::Timestamp;
 
-use crate::Sfu;
 use crate::node::Timer;
 use crate::room::RoomId;
 use crate::wire;
+use crate::{LoggedDecision, Output, Sfu};
 
 /// How often clients are told the rates in their slots.
 const RATES_INTERVAL: Duration = Duration::from_secs(1);
@@ -55,6 +55,15 @@ impl Sfu {
             }
             RoomEvent::Decision { participant, budget, choices } => {
                 tracing::debug!(room = room.name, %participant, ?budget, ?choices, "decision");
+            }
+            RoomEvent::Recorded { participant, record } => {
+                let room = room.name.clone();
+                let participant = wire::participant_id(participant).to_string();
+                self.put_out(Output::Decision(Box::new(LoggedDecision {
+                    room,
+                    participant,
+                    record: *record,
+                })));
             }
         }
     }

@@ -179,7 +179,14 @@ impl Room {
         let Some(receiver) = self.participants[at].as_mut() else { return };
         let budget = receiver.egress.budget(now);
         receiver.egress.stats_mut().budget = budget.map(|budget| budget.keep);
-        let selection = select(now, receiver, &self.publications, &self.speakers, budget);
+        let mut policy = receiver.policy.take();
+        let record = self.config.record_decisions;
+        let mut selection =
+            select(now, receiver, &self.publications, &self.speakers, budget, policy.as_mut(), record);
+        receiver.policy = policy;
+        let participant = receiver.id;
+        let record = selection.record.take().filter(|record| !record.input.subscriptions.is_empty());
+        out.extend(record.map(|record| Output::Event(RoomEvent::Recorded { participant, record })));
         receiver.egress.set_demand(now, &selection.decision);
         receiver.decoding = selection.decision.pixel_rate;
         self.timers.set(Timer::Egress(at), receiver.egress.deadline(now));
