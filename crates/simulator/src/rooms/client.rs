@@ -86,6 +86,8 @@ pub struct Client {
     decode: DecodeBudget,
     reports_seen: BTreeMap<u32, (u32, Micros)>,
     traffic: Traffic,
+    /// What the server said last about the link to here, in bits per second.
+    pub estimate: Option<u64>,
     rng: Rng,
     /// When the present stay began.
     pub joined_at: Option<Micros>,
@@ -132,6 +134,7 @@ impl Client {
             next_decode_report: 0,
             reports_seen: BTreeMap::new(),
             traffic: Traffic::default(),
+            estimate: None,
             rng,
             joined_at: None,
             out: Vec::new(),
@@ -281,6 +284,7 @@ impl Client {
             ServerMessage::Answer(answer) => self.handle_answer(now, &answer.sdp),
             ServerMessage::Demand(demand) => self.handle_demand(demand),
             ServerMessage::Slots(slots) => {
+                self.estimate = slots.estimate_bps.or(self.estimate);
                 for state in &slots.slots {
                     let at = (0..self.slots.len()).find(|at| sdp::video_slot(*at) == state.mid);
                     if let Some(slot) = at.and_then(|at| self.slots.get_mut(at)) {

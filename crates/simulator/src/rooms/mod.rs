@@ -1,10 +1,10 @@
 //! The whole node in virtual time: real signalling, real session descriptions and real packets between
 //! virtual participants, over the links on which estimators are judged.
 //!
-//! A [`Plan`] says what to run; each of its [`Job`]s is one [`Scenario`] under one [`Policy`], and
-//! [`Plan::run_job`] is a pure function of it. [`run`] does them one after the other. Same scenario, policy
-//! and seed give the same bytes, which the hash in each row shows. Nothing here reads a file, a clock or the
-//! environment.
+//! A [`Plan`] says what to run; each of its [`Job`]s is one [`Scenario`] under one [`Policy`] with one seed, and
+//! [`Plan::run_job`] is a pure function of it, so that whoever has threads may spread them. Same scenario,
+//! policy and seed give the same bytes, which the hash in each row shows. Nothing here reads a file, a clock
+//! or the environment.
 //!
 //! ```
 //! use simulator::rooms::{Policy, Scenario, simulate, score};
@@ -69,10 +69,10 @@ mod tests;
 
 pub use policy::Policy;
 pub use record::Record;
-pub use report::{Report, Row};
+pub use report::{Outcome, Plot, Report, Row};
 pub use scenario::{Scenario, embedded};
 pub use score::Score;
-pub use world::simulate;
+pub use world::{simulate, simulate_closely};
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -85,42 +85,67 @@ pub struct Plan {
     pub seeds: u64,
     /// The first of them.
     pub first_seed: u64,
-    /// Whether to keep the course of the first seed for plots.
-    pub plots: bool,
+    /// What to keep of each scenario's first seed.
+    pub keep: Keep,
 }
 
-/// One scenario under one policy: indices into a [`Plan`].
+/// What to keep of a run beside its figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// Plots.
+    pub plots: bool,
+    /// Everybody's totals in words.
+    pub people: bool,
+    /// Every decision of the selector.
+    pub decisions: bool,
+}
+
+/// One scenario under one policy with one seed: indices into a [`Plan`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Job {
     scenario: usize,
     policy: usize,
+    seed: u64,
 }
 
 impl Plan {
     /// The jobs, in the order of the report.
     pub fn jobs(&self) -> Vec<Job> {
-        let of = |scenario| (0..self.policies.len()).map(move |policy| Job { scenario, policy });
-        (0..self.scenarios.len()).flat_map(of).collect()
+        let mut jobs = Vec::new();
+        for scenario in 0..self.scenarios.len() {
+            for policy in 0..self.policies.len() {
+                jobs.extend((0..self.seeds).map(|n| Job { scenario, policy, seed: self.first_seed + n }));
+            }
+        }
+        jobs
     }
 
-    /// Runs one job over all seeds.
-    pub fn run_job(&self, job: Job) -> Row {
-        let scenario = &self.scenarios[job.scenario];
-        let policy = self.policies[job.policy];
-        let records =
-            (self.first_seed..self.first_seed + self.seeds).map(|seed| simulate(scenario, policy, seed));
-        Row::new(scenario, policy, records, self.plots)
+    /// Runs one job.
+    pub fn run_job(&self, job: Job) -> Outcome {
+        let (scenario, policy) = (&self.scenarios[job.scenario], self.policies[job.policy]);
+        let Keep { plots, people, decisions } = self.keep;
+        let closely = job.seed == self.first_seed && self.keep != Keep::default();
+        let record = if closely {
+            simulate_closely(scenario, policy, job.seed)
+        } else {
+            simulate(scenario, policy, job.seed)
+        };
+        let mut outcome = Outcome::new(scenario, &record);
+        if closely {
+            outcome.plots = if plots { Plot::of(scenario, &record) } else { Vec::new() };
+            outcome.people = people.then(|| report::people(&record));
+            outcome.decisions = if decisions { record.decision_log() } else { Vec::new() };
+        }
+        outcome
     }
-}
 
-/// Runs `plan`, one job after the other. `progress` hears of each that is done, and of how many there are.
-pub fn run(plan: &Plan, mut progress: impl FnMut(usize, usize)) -> Report {
-    let jobs = plan.jobs();
-    let all = jobs.len();
-    let mut rows = Vec::with_capacity(all);
-    for job in jobs {
-        rows.push(plan.run_job(job));
-        progress(rows.len(), all);
+    /// The report of what all jobs came to, in their order.
+    pub fn report(&self, outcomes: &[Outcome]) -> Report {
+        let of_row = outcomes.chunks(self.seeds.max(1) as usize);
+        let rows = self.jobs().into_iter().step_by(self.seeds.max(1) as usize).zip(of_row);
+        let row = |(job, outcomes): (Job, &[Outcome])| {
+            Row::new(&self.scenarios[job.scenario], self.policies[job.policy], outcomes)
+        };
+        Report { seeds: self.seeds, first_seed: self.first_seed, runs: rows.map(row).collect() }
     }
-    Report { seeds: plan.seeds, runs: rows }
 }

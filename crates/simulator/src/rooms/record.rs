@@ -4,6 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use sfu::LoggedDecision;
+use signalling::Reason;
+
 use super::policy::Policy;
 use super::receiver::{BadFrame, Counts};
 use super::sdp::{RTX, VP8};
@@ -92,6 +95,26 @@ pub struct Traffic {
     pub overloaded_seconds: u64,
 }
 
+/// What a slot shows at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lane {
+    /// Who is in the picture, and the position of its encoding.
+    pub picture: Option<(u16, u8)>,
+    /// What the server said last about why it is not better.
+    pub reason: Option<Reason>,
+}
+
+/// The course of one participant's run, for those that are looked at closely.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Course {
+    /// Of every slot, one per [`STEP`].
+    pub lanes: Vec<Vec<Lane>>,
+    /// What the server took the link down to carry, in bits per second, one per [`STEP`].
+    pub estimates: Vec<u64>,
+    /// When something was decided, and what was decided upon what.
+    pub decisions: Vec<(Micros, LoggedDecision)>,
+}
+
 /// One participant over the whole run.
 #[derive(Clone, Debug)]
 pub struct Person {
@@ -117,6 +140,8 @@ pub struct Person {
     pub downloaded: (u64, u64),
     /// It sent nonsense on purpose: frames of its pictures are not judged.
     pub was_broken: bool,
+    /// Where it was asked for.
+    pub course: Option<Course>,
 }
 
 impl Person {
@@ -134,6 +159,7 @@ impl Person {
             padding_sent: 0,
             downloaded: (0, 0),
             was_broken: false,
+            course: None,
         }
     }
 
@@ -193,6 +219,15 @@ pub struct Record {
 }
 
 impl Record {
+    /// All decisions as JSON lines in the order in which they were made; none unless courses were kept.
+    pub fn decision_log(&self) -> Vec<String> {
+        let courses = self.people.iter().filter_map(|person| person.course.as_ref());
+        let mut decisions: Vec<_> = courses.flat_map(|course| &course.decisions).collect();
+        decisions.sort_by_key(|(at, decision)| (*at, &decision.participant));
+        let line = |decision| serde_json::to_string(decision).expect("decisions are plain data");
+        decisions.into_iter().map(|(_, decision)| line(decision)).collect()
+    }
+
     /// Frames that came whole and could not be shown, by reason, but for those of participants that sent
     /// nonsense.
     pub fn bad_frames(&self) -> BTreeMap<BadFrame, u64> {

@@ -13,6 +13,7 @@ use super::encoder;
 use super::fault::Action;
 use super::spec::{ClientSpec, SlotSpec, TrackSpec};
 use crate::links::capacity::{Capacity, Schedule};
+use crate::links::case::Case;
 use crate::links::event::{MILLI, Micros, SECOND};
 use crate::links::link::{Limit, LinkSpec};
 use crate::links::loss::LossModel;
@@ -35,6 +36,9 @@ pub struct Scenario {
     /// What happens.
     #[serde(default)]
     pub step: Vec<Step>,
+    /// Nothing goes wrong in the last ten seconds, so nobody who could see something may be in the dark at the end.
+    #[serde(default)]
+    pub is_calm_at_the_end: bool,
     /// What the figures have to be, by their key in the report.
     #[serde(default)]
     pub bound: BTreeMap<String, Bound>,
@@ -148,6 +152,9 @@ pub enum Rate {
         /// Mean rate.
         cellular: u64,
     },
+    /// A recorded one. Not in files: see [`commuter_on`].
+    #[serde(skip)]
+    Recorded(Arc<Schedule>),
 }
 
 /// Something that happens to somebody.
@@ -339,8 +346,29 @@ impl Rate {
                 Schedule::new(steps.iter().map(|(at, kbps)| (seconds(*at), kbps * 1_000)).collect())
             }
             Self::Cellular { cellular } => cellular_rates(*cellular as f64 * 1e3, start, duration, rng),
+            Self::Recorded(rates) => Schedule::clone(rates),
         }
     }
+}
+
+/// The scenario `commuter` with the link down of a recorded one.
+pub fn commuter_on(case: &Case) -> Scenario {
+    let commuter = embedded().into_iter().find(|scenario| scenario.name == "commuter");
+    let mut scenario = commuter.expect("it is among the embedded ones");
+    scenario.name = format!("commuter-on-{}", case.name);
+    scenario.about = format!("{} The link down is a recorded one: {}.", scenario.about, case.name);
+    // Bounds are for the generated link.
+    scenario.bound.clear();
+    scenario.seconds = scenario.seconds.min((case.duration / SECOND).max(1));
+    let bits = case.links[0].capacity.bits_per_step(CELLULAR_STEP, scenario.duration());
+    let rate = |(at, bits): (Micros, f64)| {
+        (at * CELLULAR_STEP, (bits * SECOND as f64 / CELLULAR_STEP as f64) as u64)
+    };
+    let rates = Schedule::new((0..).zip(bits).map(rate).collect());
+    for people in scenario.people.iter_mut().filter(|people| people.name == "commuter") {
+        people.link.down = Rate::Recorded(Arc::new(rates.clone()));
+    }
+    scenario
 }
 
 /// A rate that wanders between a fifth and twice its mean, scatters from step to step, and now and then

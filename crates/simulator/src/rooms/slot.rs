@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use packet::RtcpItem;
-use signalling::{PublicationId, SlotReport, SlotState};
+use signalling::{PublicationId, Reason, SlotReport, SlotState};
 
 use super::receiver::{Arrived, Receiver, Shown};
 use super::spec::SlotSpec;
@@ -31,6 +31,7 @@ pub struct Slot {
     is_fed: bool,
     /// The server said that nothing is sent; what is still under way starts no clock.
     is_paused: bool,
+    reason: Option<Reason>,
     report: SlotReport,
     reported_freezes: u64,
     report_pixels: u64,
@@ -50,6 +51,7 @@ impl Slot {
             publication: None,
             is_fed: false,
             is_paused: false,
+            reason: None,
             report: SlotReport::default(),
             reported_freezes: 0,
             report_pixels: 0,
@@ -76,6 +78,7 @@ impl Slot {
         self.publication = None;
         self.is_fed = false;
         self.is_paused = false;
+        self.reason = None;
     }
 
     /// Who is on the screen.
@@ -115,6 +118,12 @@ impl Slot {
         self.publication.clone_from(&state.publication);
         self.is_fed = is_fed;
         self.is_paused = !is_fed;
+        self.reason = Some(state.reason);
+    }
+
+    /// What the server said last about what is in it.
+    pub fn reason(&self) -> Option<Reason> {
+        self.reason
     }
 
     /// A packet came. Returns how many pictures the device was too slow for.

@@ -37,6 +37,7 @@ pub fn scenario(seed: u64) -> Scenario {
         turn_seconds: Some(rng.between(1.0, 8.0)),
         people,
         step,
+        is_calm_at_the_end: true,
         bound: Default::default(),
     }
 }

@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use sfu::{Input, Output, SessionId, Sfu};
+use sfu::{Input, LoggedDecision, Output, SessionId, Sfu};
 use signalling::{ClientMessage, ServerMessage};
 use units::Timestamp;
 
@@ -21,7 +21,7 @@ use super::digest::Digest;
 use super::oracle::Oracle;
 use super::path::{Arrival, Path, Way};
 use super::policy::Policy;
-use super::record::{Person, Record, STARVED, STEP, Stay};
+use super::record::{Course, Person, Record, STARVED, STEP, Stay};
 use super::scenario::{Scenario, seconds};
 use crate::links::capacity::Schedule;
 use crate::links::event::{EventQueue, MILLI, Micros};
@@ -110,13 +110,20 @@ pub struct World<'a> {
 
 /// Runs a scenario.
 pub fn simulate(scenario: &Scenario, policy: Policy, seed: u64) -> Record {
-    let mut world = World::new(scenario, policy, seed);
+    let mut world = World::new(scenario, policy, seed, false);
+    world.run();
+    world.finish(policy)
+}
+
+/// Runs a scenario and keeps everybody's [`Course`]. What happens in it is the same.
+pub fn simulate_closely(scenario: &Scenario, policy: Policy, seed: u64) -> Record {
+    let mut world = World::new(scenario, policy, seed, true);
     world.run();
     world.finish(policy)
 }
 
 impl<'a> World<'a> {
-    fn new(scenario: &'a Scenario, policy: Policy, seed: u64) -> Self {
+    fn new(scenario: &'a Scenario, policy: Policy, seed: u64, closely: bool) -> Self {
         let mut rng = Rng::new(seed, CHANCE);
         let mut secret = [0; 32];
         for chunk in secret.chunks_mut(8) {
@@ -128,6 +135,7 @@ impl<'a> World<'a> {
         };
         let mut config = sfu::Config::new(transport);
         policy.configure(&mut config);
+        config.router.record_decisions = closely;
         let mut world = Self {
             scenario,
             seed,
@@ -147,6 +155,12 @@ impl<'a> World<'a> {
             effects: Vec::new(),
         };
         world.seat_everybody();
+        if closely {
+            for seat in &mut world.seats {
+                let lanes = vec![Vec::new(); seat.dark.len()];
+                seat.person.course = Some(Course { lanes, ..Course::default() });
+            }
+        }
         for (at, step) in scenario.step.iter().enumerate() {
             world.events.push(seconds(step.at), Event::Step(at));
         }
@@ -275,6 +289,7 @@ impl<'a> World<'a> {
                     self.digest.add_word(session.0);
                     self.sessions.remove(&session.0);
                 }
+                Output::Decision(decision) => self.note_decision(*decision),
                 Output::Wait(deadline) => {
                     let at = deadline.map(|at| at.as_micros().saturating_sub(self.ahead).max(self.now));
                     if let Some(at) = at.filter(|at| self.node_wake.is_none_or(|wake| *at < wake)) {
@@ -284,6 +299,14 @@ impl<'a> World<'a> {
                     return;
                 }
             }
+        }
+    }
+
+    fn note_decision(&mut self, decision: LoggedDecision) {
+        let number = decision.participant.strip_prefix('p').and_then(|number| number.parse().ok());
+        let own = |seat: &&mut Seat| number.is_some() && seat.client.number == number;
+        if let Some(course) = self.seats.iter_mut().find(own).and_then(|seat| seat.person.course.as_mut()) {
+            course.decisions.push((self.now, decision));
         }
     }
 

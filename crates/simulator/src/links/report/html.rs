@@ -112,6 +112,6 @@ fn case(name: &str, rows: &[&Row], out: &mut String) {
 }
 
 /// Names come from files of other people.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -4,8 +4,8 @@
 //! in milliseconds, shares are fractions.
 
 mod figure;
-mod html;
-mod plot;
+pub(crate) mod html;
+pub(crate) mod plot;
 mod text;
 
 use std::collections::BTreeMap;

@@ -128,7 +128,7 @@ impl Plot {
 }
 
 /// Coordinates of a line over the whole width; values beyond the top are cut.
-fn points(values: &[f64], y: f64, height: f64, top: f64) -> String {
+pub(crate) fn points(values: &[f64], y: f64, height: f64, top: f64) -> String {
     let mut out = String::with_capacity(values.len() * 10);
     let last = values.len().saturating_sub(1).max(1) as f64;
     for (i, value) in values.iter().enumerate() {
@@ -139,7 +139,7 @@ fn points(values: &[f64], y: f64, height: f64, top: f64) -> String {
     out
 }
 
-fn mean(values: &[f64]) -> Vec<f64> {
+pub(crate) fn mean(values: &[f64]) -> Vec<f64> {
     thin(values, |values| values.iter().sum::<f64>() / values.len() as f64)
 }
 

@@ -7,7 +7,7 @@ use crate::links::event::{Micros, SECOND};
 use crate::rooms::encoder::EncodingSpec;
 use crate::rooms::oracle::{Best, Offered, Oracle, Viewer, utility};
 use crate::rooms::path::Way;
-use crate::rooms::record::{STEP, Sample};
+use crate::rooms::record::{Lane, STEP, Sample};
 use crate::rooms::scenario::device;
 use crate::rooms::slot::Slot;
 use crate::rooms::spec::TrackSpec;
@@ -112,6 +112,13 @@ impl World<'_> {
             lit: lit.iter().filter(|lit| **lit).count(),
         };
         seat.note_dark(&lit, best.lit);
+        if let Some(course) = &mut seat.person.course {
+            course.estimates.push(seat.client.estimate.unwrap_or(0));
+            for (lane, slot) in course.lanes.iter_mut().zip(seat.client.slots()) {
+                let picture = slot.on_screen(now).map(|(picture, _)| (picture.source, picture.encoding));
+                lane.push(Lane { picture, reason: slot.reason() });
+            }
+        }
         if let Some(stay) = &mut seat.stay {
             stay.note(&sample, first);
         }
