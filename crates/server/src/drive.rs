@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use units::Timestamp;
 
 use crate::clock::Clock;
+use crate::decision_log::DecisionLog;
 use crate::udp::{Arrival, MediaSocket};
 use crate::worker::{Evicted, Outbound, ToWorker};
 
@@ -24,6 +25,7 @@ pub(crate) struct Driver {
     socket: MediaSocket,
     inbox: mpsc::Receiver<ToWorker>,
     clock: Clock,
+    log: Option<DecisionLog>,
     sessions: BTreeMap<SessionId, Outbound>,
     /// When the node wants to be called again.
     deadline: Option<Timestamp>,
@@ -34,12 +36,19 @@ pub(crate) struct Driver {
 
 impl Driver {
     /// A driver of a node that has not been given anything yet.
-    pub(crate) fn new(node: Sfu, socket: MediaSocket, inbox: mpsc::Receiver<ToWorker>, clock: Clock) -> Self {
+    pub(crate) fn new(
+        node: Sfu,
+        socket: MediaSocket,
+        inbox: mpsc::Receiver<ToWorker>,
+        clock: Clock,
+        log: Option<DecisionLog>,
+    ) -> Self {
         Self {
             node,
             socket,
             inbox,
             clock,
+            log,
             sessions: BTreeMap::new(),
             deadline: None,
             stopping: false,
@@ -118,6 +127,11 @@ impl Driver {
                 }
                 Output::CloseSession { session } => {
                     self.sessions.remove(&session);
+                }
+                Output::Decision(decision) => {
+                    if let Some(log) = &self.log {
+                        log.add(decision);
+                    }
                 }
                 // The node takes input only when it is drained.
                 Output::Wait(deadline) => match evicted.pop() {

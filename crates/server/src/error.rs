@@ -34,6 +34,9 @@ pub enum StartError {
         "the log filter is not understood: {0}. Write a level as in info, or a list as in warn,sfu=debug"
     )]
     LogFilter(String),
+    /// The decision log cannot be written.
+    #[error("cannot write the decision log: {0}. Name a file in a folder that is there with --decision-log")]
+    DecisionLog(io::Error),
     /// A worker cannot be started.
     #[error("cannot start a worker: {0}. The system may limit threads or open files")]
     Worker(io::Error),
@@ -45,6 +48,7 @@ impl StartError {
         match self {
             Self::Config(_)
             | Self::LogFilter(_)
+            | Self::DecisionLog(_)
             | Self::Certificate(CertificateError::Unusable { .. } | CertificateError::Names { .. }) => 2,
             Self::Certificate(CertificateError::DataFolder { .. })
             | Self::Listen { .. }

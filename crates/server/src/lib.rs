@@ -35,6 +35,7 @@ mod cli;
 mod clock;
 pub mod config;
 mod data_dir;
+mod decision_log;
 mod drive;
 mod environment;
 mod error;

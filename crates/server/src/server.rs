@@ -17,6 +17,7 @@ use crate::certificate::{self, Certificate, Fingerprint, Source};
 use crate::clock::Clock;
 use crate::config::{Config, Span};
 use crate::data_dir;
+use crate::decision_log::DecisionLog;
 use crate::error::StartError;
 use crate::http::{self, App};
 use crate::listener::Listener;
@@ -265,6 +266,12 @@ fn start_workers(
     media: Vec<network::Media>,
     announced: &[IpAddr],
 ) -> Result<Vec<Started>, StartError> {
+    let log = config
+        .decision_log
+        .as_deref()
+        .map(DecisionLog::create)
+        .transpose()
+        .map_err(StartError::DecisionLog)?;
     let identity =
         transport::Identity::generate().map_err(|error| StartError::Worker(std::io::Error::other(error)))?;
     media
@@ -275,7 +282,7 @@ fn start_workers(
             transport.candidates =
                 announced.iter().map(|ip| SocketAddr::new(*ip, media.address.port())).collect();
             let node = Sfu::new(config.node(transport), seed());
-            Worker::start(index, node, media.socket, clock).map_err(StartError::Worker)
+            Worker::start(index, node, media.socket, clock, log.clone()).map_err(StartError::Worker)
         })
         .collect()
 }

@@ -15,6 +15,7 @@ use signalling::{ClientMessage, ServerMessage};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
+use crate::decision_log::DecisionLog;
 use crate::drive::Driver;
 use crate::udp::MediaSocket;
 
@@ -163,6 +164,7 @@ impl Worker {
         node: Sfu,
         socket: std::net::UdpSocket,
         clock: Clock,
+        log: Option<DecisionLog>,
     ) -> io::Result<(Self, mpsc::Sender<ToWorker>)> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         let socket = {
@@ -172,7 +174,7 @@ impl Worker {
         let (inbox, messages) = mpsc::channel(INBOX);
         let worker = Self::spawn(index, move || {
             let _entered = tracing::debug_span!("worker", index).entered();
-            runtime.block_on(Driver::new(node, socket, messages, clock).run());
+            runtime.block_on(Driver::new(node, socket, messages, clock, log).run());
         })?;
         Ok((worker, inbox))
     }

@@ -39,7 +39,7 @@ enum Command {
     Health(Flags),
     /// Watch a phone and a desktop get different layers of one camera, all in this process
     Demo(demo::Arguments),
-    /// Judge estimators in virtual time
+    /// Judge estimators and rooms in virtual time
     #[command(subcommand)]
     Sim(sim::Command),
 }

@@ -64,6 +64,10 @@ pub struct Flags {
     /// Addresses and names of participants appear at debug and below only.
     #[arg(long, env = "TERRACE_LOG", value_name = "FILTER")]
     pub log: Option<String>,
+
+    /// Write every decision of the layer selector to this file as JSON lines, for `terrace sim replay`
+    #[arg(long, env = "TERRACE_DECISION_LOG", value_name = "FILE")]
+    pub decision_log: Option<PathBuf>,
 }
 
 /// An address to listen on; a lone port or host gets a message that shows the form.
@@ -96,5 +100,6 @@ impl Flags {
         set(&mut config.tls.plain_http, &self.plain_http);
         set(&mut config.allow_origins, &self.allow_origin);
         set(&mut config.log, &self.log);
+        set_option(&mut config.decision_log, &self.decision_log);
     }
 }

@@ -42,6 +42,9 @@ pub struct Config {
     pub allow_origins: Vec<Origin>,
     /// What is logged, in the syntax of `tracing`: `info`, or `warn,sfu=debug`. Below `info` logs hold addresses and names.
     pub log: String,
+    /// File for every decision of the layer selector with all that it depended on, as JSON lines. Absent: none is written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decision_log: Option<PathBuf>,
     /// How the page is secured.
     pub tls: Tls,
     /// Bounds on what clients may ask for.
@@ -123,6 +126,7 @@ impl Default for Config {
             data_dir: None,
             allow_origins: Vec::new(),
             log: "info".to_owned(),
+            decision_log: None,
             tls: Tls::default(),
             limits: Limits::default(),
             media: Media::default(),
@@ -239,6 +243,7 @@ impl Config {
         let (limits, sizes) = (&self.limits, self.message_limits());
         let told = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let mut node = sfu::Config::new(transport);
+        node.router.record_decisions = self.decision_log.is_some();
         node.limits = sfu::Limits {
             rooms: limits.rooms,
             participants: limits.participants,

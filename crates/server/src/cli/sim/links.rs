@@ -1,24 +1,17 @@
 //! `terrace sim links`: estimators over simulated links, as a table, JSON, CSV or a page with plots.
 //!
-//! Owns the arguments, the files of `--traces` and the threads that the jobs are spread over. A job is a pure function
-//! of its case, estimator and seeds, so neither their number nor their order shows in the figures.
+//! Owns the arguments and what they select.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
 use std::io::{self, Write};
-use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use simulator::links::{Case, ControllerKind, Group, Plan, Report, report, suite, trace};
+use simulator::links::{Case, ControllerKind, Group, Plan, Report, report, suite};
 
-use super::Failure;
-
-/// The file of a folder of recordings that says which of them are cases, and how.
-const LIST: &str = "suite.csv";
+use super::files::{create, write_to, wrong};
+use super::spread::spread;
+use super::traces::recordings;
+use crate::cli::Failure;
 
 /// What to judge, on what, and where the figures go.
 #[derive(Args, Clone, Debug)]
@@ -100,13 +93,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let plan = arguments.plan()?;
     // Opened first: a folder that is not there should not come to light after minutes of work.
     let (html, csv) = (create(arguments.html.as_deref())?, create(arguments.csv.as_deref())?);
-    let result = execute(&plan);
-    if let Some((mut file, path)) = html {
-        file.write_all(report::html(&result).as_bytes()).map_err(|error| failed(path, &error))?;
-    }
-    if let Some((mut file, path)) = csv {
-        file.write_all(report::csv(&result).as_bytes()).map_err(|error| failed(path, &error))?;
-    }
+    let jobs = plan.jobs();
+    let rows = spread(jobs.len(), |at| plan.run_job(jobs[at]));
+    let result = Report::new(plan.seeds, rows);
+    write_to(html, || report::html(&result))?;
+    write_to(csv, || report::csv(&result))?;
     let mut out = io::stdout().lock();
     if arguments.json {
         writeln!(out, "{}", result.json())?;
@@ -142,87 +133,4 @@ impl Arguments {
         }
         Ok(Plan { cases, controllers, seeds: self.seeds, plots: self.html.is_some() })
     }
-}
-
-/// Runs all jobs of `plan` on as many threads as the machine runs at once, with a bar on a terminal.
-fn execute(plan: &Plan) -> Report {
-    let jobs = plan.jobs();
-    let bar = ProgressBar::with_draw_target(Some(jobs.len() as u64), ProgressDrawTarget::stderr());
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {elapsed} {eta} left");
-    bar.set_style(style.expect("the template is a constant"));
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut done = Vec::new();
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(job) = jobs.get(index) else { return done };
-            done.push((index, plan.run_job(*job)));
-            bar.inc(1);
-        }
-    };
-    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(jobs.len());
-    let mut rows: Vec<_> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().flat_map(|worker| worker.join().expect("jobs do not panic")).collect()
-    });
-    bar.finish_and_clear();
-    // In the order in which they were asked for.
-    rows.sort_unstable_by_key(|(index, _)| *index);
-    Report::new(plan.seeds, rows.into_iter().map(|(_, row)| row).collect())
-}
-
-/// The cases of a folder of recordings.
-fn recordings(dir: &Path) -> Result<Vec<Case>, Failure> {
-    let mut files = BTreeMap::new();
-    let list = dir.join(LIST);
-    if list.is_file() {
-        let text = read(&list)?;
-        let rows = trace::parse_suite(&text).map_err(|error| unusable(&list, &error))?;
-        for row in rows {
-            let text = read(&dir.join(&row.file))?;
-            files.insert(row.file, text);
-        }
-        files.insert(LIST.to_owned(), text);
-    } else {
-        collect(dir, "", &mut files)?;
-    }
-    let cases = trace::folder(&files).map_err(|(file, error)| unusable(&dir.join(file), &error))?;
-    if cases.is_empty() {
-        return Err(unusable(dir, &"no recorded links here"));
-    }
-    Ok(cases)
-}
-
-/// Reads what may be a recording, below `dir`. Links to folders are not followed: they may lead in circles.
-fn collect(dir: &Path, prefix: &str, files: &mut BTreeMap<String, String>) -> Result<(), Failure> {
-    for entry in fs::read_dir(dir).map_err(|error| unusable(dir, &error))? {
-        let entry = entry.map_err(|error| unusable(dir, &error))?;
-        let (path, name) = (entry.path(), format!("{prefix}{}", entry.file_name().to_string_lossy()));
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            collect(&path, &format!("{name}/"), files)?;
-        } else if [".up", ".down", ".csv"].iter().any(|ending| name.ends_with(ending)) && path.is_file() {
-            files.insert(name, read(&path)?);
-        }
-    }
-    Ok(())
-}
-
-fn read(path: &Path) -> Result<String, Failure> {
-    fs::read_to_string(path).map_err(|error| unusable(path, &error))
-}
-
-fn create(path: Option<&Path>) -> Result<Option<(File, &Path)>, Failure> {
-    path.map(|path| Ok((File::create(path).map_err(|error| failed(path, &error))?, path))).transpose()
-}
-
-fn wrong(message: String) -> Failure {
-    Failure { code: 2, message }
-}
-
-fn unusable(path: &Path, why: &dyn std::fmt::Display) -> Failure {
-    wrong(format!("--traces: {}: {why}", path.display()))
-}
-
-fn failed(path: &Path, error: &io::Error) -> Failure {
-    Failure { code: 1, message: format!("{}: {error}", path.display()) }
 }
