@@ -32,8 +32,10 @@ pub(crate) struct Rung {
     pub(crate) layer: Layer,
     /// Pixels across and down.
     pub(crate) size: (u32, u32),
-    /// Everything up to it.
+    /// Everything up to it, at the moment.
     pub(crate) reading: Reading,
+    /// The same as a rule: what decisions go by.
+    pub(crate) usual: Reading,
 }
 
 /// One spatial layer.
@@ -165,10 +167,12 @@ impl Encoding {
         let top = self.layers.iter().enumerate().filter(offered).map(|(at, _)| at).max();
         let mut rungs = SmallVec::new();
         let mut below = [Bitrate::ZERO; TEMPORAL_LAYERS];
+        let mut usually_below = below;
         for (spatial, layer) in self.layers.iter().enumerate() {
-            let readings = layer.meter.read();
+            let (readings, usual) = (layer.meter.read(), layer.meter.usual());
             if is_sent(layer) {
                 below.iter_mut().zip(readings).for_each(|(sum, reading)| *sum += reading.bitrate);
+                usually_below.iter_mut().zip(usual).for_each(|(sum, reading)| *sum += reading.bitrate);
             }
             let Some(size) = layer.size.filter(|_| is_sent(layer)) else { continue };
             let highest =
@@ -188,6 +192,7 @@ impl Encoding {
                     layer: Layer { spatial: spatial as u8, temporal: temporal as u8 },
                     size,
                     reading: Reading { bitrate: below[temporal], fps: readings[temporal].fps },
+                    usual: Reading { bitrate: usually_below[temporal], fps: usual[temporal].fps },
                 });
             }
         }

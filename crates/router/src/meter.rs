@@ -1,7 +1,7 @@
-//! Bit rate and frame rate of one encoding, per temporal layer, over the last second in which it was sent.
+//! Bit rate and frame rate of one encoding, per temporal layer: over the last second in which it was sent, and as a rule.
 //!
-//! Owns the window. It ends at the newest packet, not at the present: what a silent encoding would cost if it
-//! came back is what it cost last, and silence must not make it look cheap.
+//! Owns the window and the average. Both end at the newest packet, not at the present: what a silent encoding
+//! would cost if it came back is what it cost as a rule, and silence must not make it look cheap.
 
 use std::time::Duration;
 
@@ -12,6 +12,9 @@ const BUCKET: Duration = Duration::from_millis(100);
 const BUCKETS: u64 = 11;
 /// A rate over less than this says nothing: a single frame may be a tenth of a second's data.
 const SHORTEST: u64 = 3;
+/// Readings that the average goes back by: three seconds. A keyframe weighs as much as ten other frames, which
+/// is a whole second of a shared screen, and an encoder that is being starved ends with a trickle.
+const MEMORY: u32 = 30;
 
 /// Temporal layers that are told apart; what lies above counts to the highest. VP8 has four at most (RFC 7741 §4.2).
 pub(crate) const TEMPORAL_LAYERS: usize = 4;
@@ -29,6 +32,25 @@ pub(crate) struct Meter {
     /// Number of the first bucket since the stream began or came back, and of the newest.
     span: Option<(u64, u64)>,
     held: [Reading; TEMPORAL_LAYERS],
+    usual: Average,
+}
+
+/// The mean of the first readings, then one that forgets: bits and frames per second up to each temporal layer.
+#[derive(Clone, Copy, Debug, Default)]
+struct Average {
+    readings: u32,
+    rates: [(f64, f64); TEMPORAL_LAYERS],
+}
+
+impl Average {
+    fn add(&mut self, readings: &Readings) {
+        self.readings = (self.readings + 1).min(MEMORY);
+        let weight = 1.0 / f64::from(self.readings);
+        for ((bps, fps), reading) in self.rates.iter_mut().zip(readings) {
+            *bps += (reading.bitrate.as_bps() as f64 - *bps) * weight;
+            *fps += (f64::from(reading.fps) - *fps) * weight;
+        }
+    }
 }
 
 /// What was measured.
@@ -58,6 +80,9 @@ impl Meter {
             self.buckets[(skipped % BUCKETS) as usize] = Bucket::default();
         }
         self.span = Some((start, at.max(newest)));
+        if at > newest && at - start >= SHORTEST {
+            self.usual.add(&self.read());
+        }
         let bucket = &mut self.buckets[(at.max(newest) % BUCKETS) as usize];
         let layer = usize::from(temporal).min(TEMPORAL_LAYERS - 1);
         bucket.bytes[layer] = bucket.bytes[layer].saturating_add(bytes as u32);
@@ -67,6 +92,14 @@ impl Meter {
     /// The rate of all temporal layers; see [`Meter::read`].
     pub(crate) fn total(&self) -> Reading {
         self.read()[TEMPORAL_LAYERS - 1]
+    }
+
+    /// The rates up to each temporal layer as a rule: averages over the last seconds in which it was sent.
+    pub(crate) fn usual(&self) -> Readings {
+        // Frame rates are far below the limits of the type.
+        self.usual
+            .rates
+            .map(|(bps, fps)| Reading { bitrate: Bitrate::from_f64(bps), fps: (fps + 0.5) as u32 })
     }
 
     /// The rates up to each temporal layer, the newest and unfinished tenth of a second left out. An encoding that just
@@ -123,5 +156,20 @@ mod tests {
         assert_eq!(meter.read(), steady, "held over silence and over the first moment after it");
         feed(&mut meter, 60_100, 1_000, 15, 100);
         assert_eq!(meter.read()[3].fps, 15);
+    }
+
+    #[test]
+    fn neither_a_keyframe_nor_the_last_breath_makes_the_rule() {
+        let mut meter = Meter::default();
+        feed(&mut meter, 0, 5_000, 5, 1_000);
+        meter.add(Timestamp::from_millis(5_000), 10_000, 0, true);
+        feed(&mut meter, 5_200, 400, 5, 1_000);
+        let (now, usual) = (meter.total(), meter.usual()[TEMPORAL_LAYERS - 1]);
+        assert!(now.bitrate > usual.bitrate * 3 / 2, "{now:?} {usual:?}");
+        let mut meter = Meter::default();
+        feed(&mut meter, 0, 5_000, 30, 5_000);
+        feed(&mut meter, 5_000, 600, 5, 500);
+        let (now, usual) = (meter.total(), meter.usual()[TEMPORAL_LAYERS - 1]);
+        assert!(usual.fps >= 25 && now.fps < 20, "{now:?} {usual:?}");
     }
 }

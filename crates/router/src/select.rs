@@ -148,7 +148,7 @@ fn points(now: Timestamp, slot: &Slot, publication: &Publication) -> (Vec<Operat
         let alive = publication.is_available(at, now);
         for rung in encoding.rungs() {
             let state = encoding.state_of(&rung);
-            let measured = state.fps > 0;
+            let measured = rung.usual.fps > 0;
             let pixels = u64::from(state.width) * u64::from(state.height);
             points.push(OperatingPoint {
                 // To the selector a spatial layer is an encoding: only temporal layers can be taken up and left at
@@ -157,9 +157,9 @@ fn points(now: Timestamp, slot: &Slot, publication: &Publication) -> (Vec<Operat
                 temporal: rung.layer.temporal,
                 width: state.width,
                 height: state.height,
-                fps: if measured { state.fps } else { ASSUMED_FPS },
+                fps: if measured { rung.usual.fps } else { ASSUMED_FPS },
                 cost: if measured {
-                    state.bitrate
+                    rung.usual.bitrate
                 } else {
                     Bitrate::from_f64(pixels as f64 * ASSUMED_BITS_PER_PIXEL)
                 },
