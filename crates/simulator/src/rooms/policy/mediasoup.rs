@@ -20,7 +20,7 @@ const CONSERVATIVE: Duration = Duration::from_secs(10);
 const INITIAL: u64 = 600_000;
 
 /// See the module's documentation. What it remembers of a consumer is kept in the subscription's record: the last downgrade
-/// under its name, when a layer came back as `upgraded`, and which encodings were there as the bits of `undone`.
+/// under its name, when a layer came back as `upgraded`, and how many were there as `undone`.
 #[derive(Debug)]
 pub(super) struct Mediasoup;
 
@@ -72,9 +72,9 @@ fn priority(role: Role) -> u32 {
 }
 
 fn seen(memory: Stability, now: Timestamp, subscription: &Subscription<'_>) -> Stability {
-    let alive = subscription.points.iter().filter(|point| point.alive);
-    let there = alive.fold(0u8, |mask, point| mask | 1 << (point.encoding & 7));
-    let is_more = memory.started.is_some() && there & !memory.undone != 0;
+    // A publication has a handful of points.
+    let there = subscription.points.iter().filter(|point| point.alive).count() as u8;
+    let is_more = memory.started.is_some() && there > memory.undone;
     Stability { undone: there, upgraded: if is_more { Some(now) } else { memory.upgraded }, ..memory }
 }
 
