@@ -44,7 +44,9 @@ impl Policy for Jvb {
         let budget = asked.budget(INITIAL);
         let roles = input.subscriptions.iter().map(|subscription| subscription.role);
         let conditions: Vec<(Role, Vec<usize>)> = roles.zip(asked.steps.iter().cloned()).collect();
-        let stands = self.last.as_ref().is_some_and(|last| {
+        let is_known =
+            input.subscriptions.iter().all(|subscription| subscription.stability.started.is_some());
+        let stands = self.last.as_ref().filter(|_| is_known).is_some_and(|last| {
             budget.abs_diff(last.budget) as f64 <= THRESHOLD * last.budget as f64
                 && input.now - last.at < INTERVAL
                 && conditions == last.conditions
