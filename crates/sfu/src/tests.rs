@@ -42,6 +42,7 @@ impl Node {
                     self.said.push((session.0, serde_json::to_value(message).unwrap()));
                 }
                 Output::CloseSession { session } => self.closed.push(session.0),
+                Output::Decision(decision) => panic!("nobody asked for decisions: {decision:?}"),
                 Output::Wait(deadline) => break self.deadline = deadline,
             }
         }

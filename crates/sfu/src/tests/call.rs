@@ -168,7 +168,7 @@ impl Call {
                         peer.heard.push(message);
                     }
                 }
-                Output::CloseSession { .. } => {}
+                Output::CloseSession { .. } | Output::Decision(_) => {}
                 Output::Wait(deadline) => break self.deadline = deadline,
             }
         }
