@@ -5,10 +5,13 @@
 //! Datagrams for one destination that come out of one turn leave in one system call.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
+use bytes::Bytes;
 use sfu::{Input, Output, SessionId, Sfu};
 use signalling::ServerMessage;
 use tokio::sync::mpsc;
+use transport::Protocol;
 use units::Timestamp;
 
 use crate::clock::Clock;
@@ -27,6 +30,8 @@ pub(crate) struct Driver {
     clock: Clock,
     log: Option<DecisionLog>,
     sessions: BTreeMap<SessionId, Outbound>,
+    /// Connections that carry media, by our address and theirs.
+    connections: BTreeMap<(SocketAddr, SocketAddr), mpsc::Sender<Bytes>>,
     /// When the node wants to be called again.
     deadline: Option<Timestamp>,
     stopping: bool,
@@ -50,6 +55,7 @@ impl Driver {
             clock,
             log,
             sessions: BTreeMap::new(),
+            connections: BTreeMap::new(),
             deadline: None,
             stopping: false,
             arrivals: Vec::new(),
@@ -101,6 +107,13 @@ impl Driver {
                 self.input(Input::SessionLost { session });
             }
             ToWorker::Message { .. } | ToWorker::Lost { .. } => {}
+            ToWorker::PathOpened { local, source, outbound } => {
+                self.connections.insert((local, source), outbound);
+            }
+            ToWorker::Frame { local, source, data } => self.input(Input::Frame { local, source, data }),
+            ToWorker::PathClosed { local, source } => {
+                self.connections.remove(&(local, source));
+            }
             // Whoever asked may have given up.
             ToWorker::Probe(answer) => drop(answer.send(())),
             ToWorker::Shutdown => {
@@ -117,9 +130,18 @@ impl Driver {
         let mut evicted = Vec::new();
         loop {
             match self.node.poll_output() {
-                Output::Datagram(transmit) => {
-                    self.socket.send(transmit.local, transmit.destination, &transmit.datagram);
-                }
+                Output::Datagram(transmit) => match transmit.protocol {
+                    Protocol::Udp => {
+                        self.socket.send(transmit.local, transmit.destination, &transmit.datagram);
+                    }
+                    Protocol::Tcp => {
+                        if let Some(outbound) = self.connections.get(&(transmit.local, transmit.destination))
+                        {
+                            // What finds no room is lost, as on any path.
+                            let _ = outbound.try_send(transmit.datagram);
+                        }
+                    }
+                },
                 Output::Message { session, message } => {
                     if self.deliver(session, message) == Err(Evicted) {
                         evicted.push(session);

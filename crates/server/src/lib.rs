@@ -42,6 +42,7 @@ mod error;
 mod http;
 mod listener;
 mod log;
+mod media_tcp;
 mod network;
 mod origin;
 mod pages;

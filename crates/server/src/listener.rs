@@ -1,4 +1,5 @@
-//! From accepted TCP connections to requests: admission, handshake, HTTP/1.1, each with its bound in time.
+//! From accepted TCP connections to requests: admission, handshake, HTTP/1.1, each with its bound in time. A connection
+//! that begins with a connectivity check instead carries media, and is `media_tcp`'s.
 //!
 //! A client that opens a connection and then does nothing, or does it slowly, holds one place of its own for a bounded
 //! time: so long for the handshake, so long for the head of a request, so long for reading the page. Only a signalling
@@ -18,11 +19,14 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
+use transport::framing::Opening;
 
 use crate::admission::{Admission, Permit};
 use crate::config::Limits;
+use crate::media_tcp;
 use crate::stop::Stop;
 use crate::tls::Security;
+use crate::worker::Workers;
 
 /// The head of a request must fit. Browsers send about 600 bytes.
 const HEAD_BYTES: usize = 16 * 1_024;
@@ -34,6 +38,7 @@ pub(crate) struct Listener {
     pub(crate) socket: TcpListener,
     pub(crate) security: Security,
     pub(crate) router: Router,
+    pub(crate) workers: Arc<Workers>,
     pub(crate) admission: Admission,
     pub(crate) limits: Limits,
     pub(crate) stop: Stop,
@@ -66,11 +71,24 @@ impl Listener {
                 return;
             }
         };
-        let (security, router) = (self.security.clone(), self.router.clone());
-        let (limits, stop) = (self.limits.clone(), self.stop.clone());
+        let (security, router, workers) =
+            (self.security.clone(), self.router.clone(), Arc::clone(&self.workers));
+        let (limits, mut stop) = (self.limits.clone(), self.stop.clone());
         tokio::spawn(async move {
             // Signalling messages are small and wait for nothing. An error means that the peer has gone.
             let _ = tcp.set_nodelay(true);
+            match timeout(limits.handshake.0, media_tcp::opening(&tcp)).await {
+                Ok(Ok(Opening::Datagrams)) => {
+                    let _permit = permit;
+                    tokio::select! {
+                        () = media_tcp::run(tcp, peer, |node| workers.by_number(node)) => return,
+                        () = stop.raised() => return,
+                    }
+                }
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return tracing::debug!(%peer, %error, "connection ended before it began"),
+                Err(_) => return tracing::debug!(%peer, "nothing came on a connection"),
+            }
             match timeout(limits.handshake.0, security.accept(tcp)).await {
                 Ok(Ok(stream)) => serve(stream, router, permit, &limits, stop).await,
                 Ok(Err(error)) => tracing::debug!(%peer, %error, "handshake failed"),

@@ -128,13 +128,14 @@ impl Server {
         })?;
         let clock = Clock::start();
         let (workers, inboxes) =
-            start_workers(&config, clock, media, &summary.announced)?.into_iter().unzip();
+            start_workers(&config, clock, media, &summary.announced, address.port())?.into_iter().unzip();
         let (raise_stop, stop) = stop::flag();
+        let inboxes = Arc::new(Workers::new(inboxes));
         let app = Arc::new(App {
             pages: Pages::embedded(),
             origins: config.allow_origins.clone(),
             signalling: websocket::Context {
-                workers: Workers::new(inboxes),
+                workers: Arc::clone(&inboxes),
                 limits: config.limits.clone(),
                 message_limits: config.message_limits(),
                 clock,
@@ -146,6 +147,7 @@ impl Server {
             socket,
             security,
             router: http::router(Arc::clone(&app)),
+            workers: inboxes,
             admission: admission.clone(),
             limits: config.limits.clone(),
             stop,
@@ -265,6 +267,7 @@ fn start_workers(
     clock: Clock,
     media: Vec<network::Media>,
     announced: &[IpAddr],
+    tcp_port: u16,
 ) -> Result<Vec<Started>, StartError> {
     let log = config
         .decision_log
@@ -281,6 +284,11 @@ fn start_workers(
             let mut transport = transport::Config::new(transport::Security::DtlsSrtp(Arc::clone(&identity)));
             transport.candidates =
                 announced.iter().map(|ip| SocketAddr::new(*ip, media.address.port())).collect();
+            if config.media.tcp {
+                transport.tcp_candidates =
+                    announced.iter().map(|ip| SocketAddr::new(*ip, tcp_port)).collect();
+            }
+            transport.node = u16::try_from(index).ok();
             let node = Sfu::new(config.node(transport), seed());
             Worker::start(index, node, media.socket, clock, log.clone()).map_err(StartError::Worker)
         })

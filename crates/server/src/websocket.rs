@@ -4,6 +4,7 @@
 //! is sent unread. Messages are judged by `signalling` and understood by `sfu`; here only the room of the first `join` is
 //! looked at, as it chooses the worker. A socket that breaks a bound is told once, if it still reads, and closed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
@@ -98,7 +99,7 @@ const TOO_FAST: &str = "Send fewer messages. The limits are in the answer to joi
 
 /// What sockets share.
 pub(crate) struct Context {
-    pub(crate) workers: Workers,
+    pub(crate) workers: Arc<Workers>,
     pub(crate) limits: Limits,
     pub(crate) message_limits: signalling::Limits,
     pub(crate) clock: Clock,

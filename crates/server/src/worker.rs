@@ -6,10 +6,12 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
 use sfu::{SessionId, Sfu};
 use signalling::{ClientMessage, ServerMessage};
 use tokio::sync::{mpsc, oneshot};
@@ -33,6 +35,13 @@ pub(crate) enum ToWorker {
     Message { session: SessionId, message: ClientMessage },
     /// The socket is gone, or was closed on purpose.
     Lost { session: SessionId },
+    /// A TCP connection whose first frame is a check for this worker's node. What the node sends there goes to
+    /// `outbound`, as long as it has room.
+    PathOpened { local: SocketAddr, source: SocketAddr, outbound: mpsc::Sender<Bytes> },
+    /// A datagram that came over it.
+    Frame { local: SocketAddr, source: SocketAddr, data: BytesMut },
+    /// It is gone.
+    PathClosed { local: SocketAddr, source: SocketAddr },
     /// Answer when the loop gets here.
     Probe(oneshot::Sender<()>),
     /// Tell the participants, close their transports and end.
@@ -101,6 +110,11 @@ impl Workers {
         // Multiply and shift: spreads evenly over any count, where a remainder favours the first.
         let index = (u128::from(self.hasher.hash_one(room)) * u128::from(count)) >> 64;
         &self.inboxes[index as usize]
+    }
+
+    /// The worker whose node has this number.
+    pub(crate) fn by_number(&self, node: u16) -> Option<mpsc::Sender<ToWorker>> {
+        self.inboxes.get(usize::from(node)).cloned()
     }
 
     /// A number that no other session of this server has or had.

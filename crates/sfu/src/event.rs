@@ -32,6 +32,15 @@ pub enum Input {
         /// What it held. Decrypted in place.
         data: BytesMut,
     },
+    /// A datagram arrived over a TCP connection, taken out of its frame ([`transport::framing`]).
+    Frame {
+        /// The address of ours that the connection was opened to.
+        local: SocketAddr,
+        /// The connection's other end.
+        source: SocketAddr,
+        /// What it held. Decrypted in place.
+        data: BytesMut,
+    },
     /// A message came over a signalling connection. The first one must be `join`.
     Message {
         /// The connection.
@@ -53,7 +62,7 @@ pub enum Input {
 /// Something to be done outside.
 #[derive(Debug)]
 pub enum Output {
-    /// Send a datagram.
+    /// Send a datagram, or a frame on the connection between the two addresses. One that is gone loses it like any path.
     Datagram(Transmit),
     /// Send a message over a signalling connection.
     Message {

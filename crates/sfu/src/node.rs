@@ -4,7 +4,6 @@
 //! `notice`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
 
 use bytes::BytesMut;
 use packet::RtcpItem;
@@ -12,12 +11,12 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use router::ParticipantId;
 use signalling::{ErrorCode, ServerMessage};
-use transport::{CloseReason, Event, IncomingRtp};
+use transport::{CloseReason, Event, IncomingRtp, Path};
 use units::{Timers, Timestamp};
 
 use crate::participant::{MediaPath, Participant};
 use crate::room::{Room, RoomId};
-use crate::routes::{FourTuple, Routes};
+use crate::routes::Routes;
 
 use crate::{Config, Input, Load, Output, SessionId, Stats};
 
@@ -91,7 +90,8 @@ impl Sfu {
         let now = now.max(self.latest);
         self.latest = now;
         match input {
-            Input::Datagram { local, source, data } => self.datagram(now, local, source, data),
+            Input::Datagram { local, source, data } => self.datagram(now, Path::udp(local, source), data),
+            Input::Frame { local, source, data } => self.datagram(now, Path::tcp(local, source), data),
             Input::Message { session, message } => self.message(now, session, message),
             Input::SessionLost { session } => self.session_lost(now, session),
             Input::Timeout => {}
@@ -125,13 +125,13 @@ impl Sfu {
         &self.stats
     }
 
-    fn datagram(&mut self, now: Timestamp, local: SocketAddr, source: SocketAddr, data: BytesMut) {
-        let Some(id) = self.routes.find(FourTuple { local, source }, &data) else {
+    fn datagram(&mut self, now: Timestamp, path: Path, data: BytesMut) {
+        let Some(id) = self.routes.find(path, &data) else {
             self.stats.stray_datagrams += 1;
             return;
         };
         if let Some(transport) = self.participants.get_mut(&id).and_then(|p| p.transport.as_mut()) {
-            transport.handle_datagram(now, local, source, data);
+            transport.handle_from(now, path, data);
             self.drain_transport(now, id);
         }
     }
@@ -185,13 +185,9 @@ impl Sfu {
                         router.handle_rtcp(now, id, item, out);
                     }
                 }),
-                Event::SourceValidated { local, source } => {
-                    self.routes.add_source(FourTuple { local, source }, id)
-                }
-                Event::SourceExpired { local, source } => {
-                    self.routes.remove_source(FourTuple { local, source }, id);
-                }
-                Event::PathChanged { .. } => {
+                Event::SourceValidated(path) => self.routes.add_source(path, id),
+                Event::SourceExpired(path) => self.routes.remove_source(path, id),
+                Event::PathChanged(_) => {
                     tracing::debug!(participant = %id, "media takes another path");
                     self.with_router(now, room, |router, out| router.path_changed(now, id, out));
                 }

@@ -77,8 +77,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::event::Event;
-    use crate::ice_lite::{Credentials, IceLite, Path};
+    use crate::event::{Event, Path};
+    use crate::ice_lite::{Credentials, IceLite};
     use units::Timestamp;
 
     #[test]
@@ -87,10 +87,8 @@ mod tests {
             Credentials { ufrag: "server00".to_owned(), password: "0123456789abcdefghijklmn".to_owned() };
         let mut ice = IceLite::new(credentials, 16, Duration::from_secs(15));
         let provider = rtc_crypto::default_provider().expect("compiled in");
-        let paths = [50_000, 50_001].map(|port| Path {
-            local: "192.0.2.1:3478".parse().expect("an address"),
-            source: std::net::SocketAddr::from(([198, 51, 100, 7], port)),
-        });
+        let local = "192.0.2.1:3478".parse().expect("an address");
+        let paths = [50_000, 50_001].map(|port| Path::udp(local, ([198, 51, 100, 7], port).into()));
         let check = Check {
             ufrag: "server00",
             password: "0123456789abcdefghijklmn",

@@ -29,6 +29,11 @@ pub struct Config {
     /// Addresses to announce as host candidates, in order of preference. What a client needs to reach this
     /// worker's socket.
     pub candidates: Vec<SocketAddr>,
+    /// Addresses at which TCP connections are taken (RFC 6544), announced behind the others.
+    pub tcp_candidates: Vec<SocketAddr>,
+    /// Where several nodes share a listening socket, the number of this one, 0 to 4095: every user name fragment begins
+    /// with it ([`crate::demux::node_of`]).
+    pub node: Option<u16>,
     /// Codecs we accept from a publisher, the preferred one first, and offer to forward on a slot. The answer
     /// can agree on each of [`Codec::ALL`]; VP9 and AV1 are to be named once what holds the packets reads them.
     pub codecs: Vec<Codec>,
@@ -64,6 +69,8 @@ impl Config {
         Self {
             security,
             candidates: Vec::new(),
+            tcp_candidates: Vec::new(),
+            node: None,
             codecs: vec![Codec::Vp8, Codec::H264, Codec::Opus],
             max_offer_bytes: 256 * 1024,
             max_sections: 64,

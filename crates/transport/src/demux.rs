@@ -62,9 +62,42 @@ pub fn stun_local_ufrag(datagram: &[u8]) -> Option<&str> {
     None
 }
 
+/// RFC 8839 §5.4: letters, digits, `+` and `/`, 6 bits each.
+const ICE_CHARS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// One character of a user name fragment or password; only the lowest six bits count.
+pub(crate) fn ice_char(value: u16) -> char {
+    char::from(ICE_CHARS[usize::from(value & 63)])
+}
+
+/// How the user name fragments of a node begin: two characters for its number, 0 to 4095.
+pub(crate) fn node_name(node: u16) -> String {
+    [ice_char(node >> 6), ice_char(node)].iter().collect()
+}
+
+/// The number of the node whose user name fragment this is ([`crate::Config::node`]), for whoever takes connections for
+/// several. Only the node knows whether the fragment is in use.
+pub fn node_of(ufrag: &str) -> Option<u16> {
+    let value = |at: usize| {
+        let byte = ufrag.as_bytes().get(at)?;
+        ICE_CHARS.iter().position(|char| char == byte).map(|value| value as u16)
+    };
+    Some(value(0)? << 6 | value(1)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fragment_names_its_node() {
+        for node in [0, 1, 63, 64, 4_095] {
+            assert_eq!(node_of(&format!("{}abcdefgh", node_name(node))), Some(node));
+        }
+        for text in ["", "A", "A-", "\u{e9}x"] {
+            assert_eq!(node_of(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn classifies_by_first_and_second_byte() {

@@ -7,9 +7,43 @@ use bytes::Bytes;
 use packet::{Codec, Mid, Rid, RtcpItem, RtpPacket};
 use units::Timestamp;
 
+/// What carries datagrams between two addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    /// UDP.
+    Udp,
+    /// A TCP connection that the client opened, a length in front of each datagram ([`crate::framing`]).
+    Tcp,
+}
+
+/// One way between us and the participant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Path {
+    /// How datagrams travel.
+    pub protocol: Protocol,
+    /// Our address.
+    pub local: SocketAddr,
+    /// The participant's address.
+    pub source: SocketAddr,
+}
+
+impl Path {
+    /// A way over UDP.
+    pub fn udp(local: SocketAddr, source: SocketAddr) -> Self {
+        Self { protocol: Protocol::Udp, local, source }
+    }
+
+    /// A way over TCP.
+    pub fn tcp(local: SocketAddr, source: SocketAddr) -> Self {
+        Self { protocol: Protocol::Tcp, local, source }
+    }
+}
+
 /// A datagram for the socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transmit {
+    /// What carries it.
+    pub protocol: Protocol,
     /// The local address to send from: the one at which the participant reached us.
     pub local: SocketAddr,
     /// Where to.
@@ -23,28 +57,13 @@ pub struct Transmit {
 pub enum Event {
     /// A connectivity check with valid integrity came by this 4-tuple: it belongs to this transport until
     /// [`Event::SourceExpired`].
-    SourceValidated {
-        /// Our address.
-        local: SocketAddr,
-        /// The participant's address.
-        source: SocketAddr,
-    },
+    SourceValidated(Path),
     /// This 4-tuple no longer belongs to this transport: its consent ran out, or a newer source took its
     /// place.
-    SourceExpired {
-        /// Our address.
-        local: SocketAddr,
-        /// The participant's address.
-        source: SocketAddr,
-    },
+    SourceExpired(Path),
     /// What we send goes this way from here on: the participant nominated it (RFC 8445 §7.3.1.5), or the way
     /// before expired.
-    PathChanged {
-        /// Our address.
-        local: SocketAddr,
-        /// The participant's address.
-        source: SocketAddr,
-    },
+    PathChanged(Path),
     /// The handshake is done: media may flow both ways. Once in a transport's life.
     Connected,
     /// A media packet arrived. One without payload, a publisher's probe on a media stream, is handed up as well: it used a

@@ -6,7 +6,6 @@
 //! (browsers do so when a phone leaves Wi-Fi): the last check with USE-CANDIDATE decides. Consent (RFC 7675)
 //! follows from the participant's own checks: a source that has sent none for the timeout is forgotten.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,7 +22,7 @@ use rtc_stun::xoraddr::XorMappedAddress;
 use units::Timestamp;
 
 use crate::demux;
-use crate::event::Event;
+use crate::event::{Event, Path};
 
 /// A connectivity check has about 100 bytes; RFC 8489 §6.1 keeps requests below the path MTU. Bounds the work
 /// before the HMAC.
@@ -38,15 +37,6 @@ const PASSWORD_LENGTH: usize = 24;
 /// flight.
 const REMEMBERED_CHECKS: usize = 64;
 
-/// One way between us and the participant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Path {
-    /// Our address.
-    pub(crate) local: SocketAddr,
-    /// The participant's address.
-    pub(crate) source: SocketAddr,
-}
-
 /// What we tell the participant to authenticate with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Credentials {
@@ -55,15 +45,14 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
-    pub(crate) fn draw(rng: &mut impl CryptoRng) -> Self {
-        Self { ufrag: ice_chars(UFRAG_LENGTH, rng), password: ice_chars(PASSWORD_LENGTH, rng) }
+    /// New ones; the user name fragment begins with the name of `node`, if there are several.
+    pub(crate) fn draw(node: Option<u16>, rng: &mut impl CryptoRng) -> Self {
+        let name = node.map(demux::node_name).unwrap_or_default();
+        let mut chars = |length: usize| -> String {
+            (0..length).map(|_| demux::ice_char(u16::from(rng.random::<u8>()))).collect()
+        };
+        Self { ufrag: name + &chars(UFRAG_LENGTH), password: chars(PASSWORD_LENGTH) }
     }
-}
-
-/// RFC 8839 §5.4: letters, digits, `+` and `/`, 6 bits each.
-fn ice_chars(length: usize, rng: &mut impl CryptoRng) -> String {
-    const CHARS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    (0..length).map(|_| char::from(CHARS[usize::from(rng.random::<u8>() & 63)])).collect()
 }
 
 /// Why a check was not answered.
@@ -215,7 +204,7 @@ impl IceLite {
     fn select(&mut self, path: Path, events: &mut Vec<Event>) {
         if self.selected != Some(path) {
             self.selected = Some(path);
-            events.push(Event::PathChanged { local: path.local, source: path.source });
+            events.push(Event::PathChanged(path));
         }
     }
 
@@ -237,7 +226,7 @@ impl IceLite {
             events.push(expired(self.sources.remove(oldest).path));
         }
         self.sources.push(Source { path, last_check: now });
-        events.push(Event::SourceValidated { local: path.local, source: path.source });
+        events.push(Event::SourceValidated(path));
     }
 
     /// Integrity does not cover the source address, so a check overheard can be sent again from another one.
@@ -259,7 +248,7 @@ impl IceLite {
 }
 
 fn expired(path: Path) -> Event {
-    Event::SourceExpired { local: path.local, source: path.source }
+    Event::SourceExpired(path)
 }
 
 /// A binding request with valid integrity.

@@ -39,6 +39,7 @@ mod config;
 pub mod demux;
 mod dtls;
 mod event;
+pub mod framing;
 mod ice_lite;
 mod identity;
 mod reception;
@@ -50,7 +51,7 @@ mod streams;
 mod transport;
 
 pub use config::{Config, Security};
-pub use event::{CloseReason, Event, IncomingRtp, Transmit};
+pub use event::{CloseReason, Event, IncomingRtp, Path, Protocol, Transmit};
 pub use identity::{Identity, IdentityError};
 pub use sdp::{Answer, OfferError};
 pub use section::{Acknowledgement, NegotiatedCodec, Section, SendingSection, SlotSection};

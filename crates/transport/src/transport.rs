@@ -15,8 +15,8 @@ use units::Timestamp;
 use crate::config::{Config, Security};
 use crate::demux::{self, Class};
 use crate::dtls::{Dtls, Outcome};
-use crate::event::{CloseReason, Event, IncomingRtp, Transmit};
-use crate::ice_lite::{self, Credentials, IceLite, Path};
+use crate::event::{CloseReason, Event, IncomingRtp, Path, Transmit};
+use crate::ice_lite::{self, Credentials, IceLite};
 use crate::reception::{Arrived, Reception, ReportKind};
 use crate::sdp::answer::{self, OwnParameters};
 use crate::sdp::negotiate::{self, Agreement};
@@ -113,7 +113,11 @@ impl Transport {
             agreement: Agreement::default(),
         };
         Self {
-            ice: IceLite::new(Credentials::draw(rng), config.max_sources, config.consent_timeout),
+            ice: IceLite::new(
+                Credentials::draw(config.node, rng),
+                config.max_sources,
+                config.consent_timeout,
+            ),
             reception: Reception::new(&config, rng.random()),
             crypto,
             phase: Phase::New,
@@ -160,7 +164,7 @@ impl Transport {
 
         let ice_restarted = !is_first && offer.ice_ufrag != self.session.remote_ufrag;
         if ice_restarted {
-            self.ice.restart(Credentials::draw(rng));
+            self.ice.restart(Credentials::draw(self.config.node, rng));
         }
         if is_first {
             self.phase = Phase::Connecting { deadline: now + self.config.handshake_timeout };
@@ -198,11 +202,12 @@ impl Transport {
                 password: &credentials.password,
                 fingerprint,
                 candidates: &self.config.candidates,
+                tcp_candidates: &self.config.tcp_candidates,
             },
         )
     }
 
-    /// Takes a datagram that arrived at `local` from `source`. Results are drained by the `poll_` methods.
+    /// Takes a UDP datagram that arrived at `local` from `source`. Results are drained by the `poll_` methods.
     pub fn handle_datagram(
         &mut self,
         now: Timestamp,
@@ -210,12 +215,16 @@ impl Transport {
         source: SocketAddr,
         datagram: BytesMut,
     ) {
+        self.handle_from(now, Path::udp(local, source), datagram);
+    }
+
+    /// Takes a datagram that arrived by any protocol.
+    pub fn handle_from(&mut self, now: Timestamp, path: Path, datagram: BytesMut) {
         if self.phase == Phase::Closed {
             return;
         }
         self.stats.datagrams_in += 1;
         self.stats.bytes_in += datagram.len() as u64;
-        let path = Path { local, source };
         match demux::classify(&datagram) {
             Class::Stun => self.handle_stun(now, path, &datagram),
             Class::Unknown => self.stats.malformed += 1,
@@ -516,9 +525,9 @@ impl Transport {
         self.phase == Phase::Connected
     }
 
-    /// Every 4-tuple that belongs to this transport, as (ours, theirs).
-    pub fn sources(&self) -> impl Iterator<Item = (SocketAddr, SocketAddr)> + '_ {
-        self.ice.paths().map(|path| (path.local, path.source))
+    /// Every way that belongs to this transport.
+    pub fn sources(&self) -> impl Iterator<Item = Path> + '_ {
+        self.ice.paths()
     }
 
     /// The counters.
@@ -558,7 +567,8 @@ impl Transport {
         }
         self.stats.datagrams_out += 1;
         self.stats.bytes_out += datagram.len() as u64;
-        self.transmits.push_back(Transmit { local: path.local, destination: path.source, datagram });
+        let Path { protocol, local, source: destination } = path;
+        self.transmits.push_back(Transmit { protocol, local, destination, datagram });
     }
 
     fn emit(&mut self, event: Event) {

@@ -115,6 +115,8 @@ pub struct Limits {
 pub struct Media {
     /// Kernel buffer asked for, each way, per worker. A keyframe to every receiver of a room must fit.
     pub socket_buffer: Size,
+    /// Whether clients are told to try TCP on the port of the page, for networks that let no UDP out.
+    pub tcp: bool,
 }
 
 impl Default for Config {
@@ -161,7 +163,7 @@ impl Default for Limits {
 impl Default for Media {
     fn default() -> Self {
         // 4 MiB hold 80 ms of 400 Mbit/s, about what one core forwards.
-        Self { socket_buffer: Size(4 << 20) }
+        Self { socket_buffer: Size(4 << 20), tcp: true }
     }
 }
 

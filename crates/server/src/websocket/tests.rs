@@ -27,7 +27,7 @@ impl Harness {
         let (inbox, worker) = mpsc::channel(1_024);
         let (raise, stop) = stop::flag();
         let context = Context {
-            workers: Workers::new(vec![inbox]),
+            workers: Arc::new(Workers::new(vec![inbox])),
             limits: Limits::default(),
             message_limits: signalling::Limits::default(),
             clock: Clock::start(),

@@ -7,6 +7,8 @@ mod binary;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod media_tcp;
+#[cfg(test)]
 mod page;
 #[cfg(test)]
 mod signal;

@@ -11,6 +11,7 @@ use bytes::{BufMut, BytesMut};
 use packet::codec::vp8::{Descriptor, FrameHeader};
 use packet::{CcAge, CcFeedback, CcReport, CcStream, RtcpItem, parse_rtcp, write_rtcp};
 use serde_json::{Value, json};
+use transport::Protocol;
 use transport::check::{self, Check};
 use transport::demux::{self, Class};
 use units::Timestamp;
@@ -38,6 +39,8 @@ pub(super) fn node_address() -> SocketAddr {
 pub(super) struct Peer {
     pub(super) session: u64,
     pub(super) address: SocketAddr,
+    /// Whether it has opened a connection instead of sending datagrams.
+    pub(super) protocol: Protocol,
     pub(super) ufrag: String,
     /// Our half of the credentials, from the last answer.
     pub(super) server: Option<(String, String)>,
@@ -83,6 +86,7 @@ impl Call {
         self.peers.push(Peer {
             session: at as u64 + 1,
             address: ([198, 51, 100, at as u8 + 1], 50_000).into(),
+            protocol: Protocol::Udp,
             ufrag: format!("peer{at}"),
             server: None,
             transaction: 0,
@@ -127,8 +131,17 @@ impl Call {
             tie_breaker: at as u64,
             nominate: true,
         };
-        let (source, data) = (peer.address, check.request());
-        self.input(Input::Datagram { local: node_address(), source, data });
+        let data = check.request();
+        self.send(at, data);
+    }
+
+    /// Sends a datagram from the present address.
+    fn send(&mut self, at: usize, data: BytesMut) {
+        let (local, source) = (node_address(), self.peers[at].address);
+        self.input(match self.peers[at].protocol {
+            Protocol::Udp => Input::Datagram { local, source, data },
+            Protocol::Tcp => Input::Frame { local, source, data },
+        });
     }
 
     pub(super) fn say(&mut self, at: usize, message: Value) {
@@ -155,7 +168,9 @@ impl Call {
                 Output::Datagram(transmit) => {
                     let to = transmit.destination;
                     // Whoever has moved away does not hear what is sent to its former address.
-                    if let Some(peer) = self.peers.iter_mut().find(|peer| peer.address == to) {
+                    let is_there =
+                        |peer: &&mut Peer| (peer.address, peer.protocol) == (to, transmit.protocol);
+                    if let Some(peer) = self.peers.iter_mut().find(is_there) {
                         peer.hear(self.now, &transmit.datagram);
                     }
                 }
@@ -198,18 +213,17 @@ impl Call {
         }
         let peer = &mut self.peers[at];
         if peer.acknowledges && peer.frames.is_multiple_of(2) && !peer.unacknowledged.is_empty() {
-            let (source, data) = (peer.address, peer.feedback(self.now));
-            self.input(Input::Datagram { local: node_address(), source, data });
+            let data = peer.feedback(self.now);
+            self.send(at, data);
         }
         let peer = &mut self.peers[at];
         if !peer.publishes {
             return;
         }
         let keyframe = std::mem::take(&mut peer.keyframe_wanted);
-        let (source, frames) = (peer.address, peer.frames);
+        let frames = peer.frames;
         for encoding in 0..ENCODINGS.len() {
-            let data = packet(at, encoding, frames, keyframe);
-            self.input(Input::Datagram { local: node_address(), source, data });
+            self.send(at, packet(at, encoding, frames, keyframe));
         }
     }
 }

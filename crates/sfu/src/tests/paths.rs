@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::json;
+use transport::Protocol;
 use units::Timestamp;
 
 use super::call::Call;
@@ -60,6 +61,26 @@ fn media_from_a_publishers_new_address_counts_from_its_first_check() {
     let back = call.now;
     call.pass(Duration::from_secs(1));
     assert!(longest_pause(&call, watcher, back) <= Duration::from_millis(40));
+}
+
+#[test]
+fn a_call_goes_on_over_a_connection_from_the_very_same_address() {
+    let (mut call, camera, watcher) = call();
+    for who in [camera, watcher] {
+        call.peers[who].protocol = Protocol::Tcp;
+        let before = call.now;
+        call.pass(Duration::from_millis(300));
+        assert!(
+            longest_pause(&call, watcher, before) >= Duration::from_millis(260),
+            "nobody has checked it yet"
+        );
+        let checked = call.now;
+        call.check(who);
+        call.pass(Duration::from_secs(1));
+        assert!(longest_pause(&call, watcher, checked) <= Duration::from_millis(40));
+    }
+    let stray = call.sfu.stats().stray_datagrams;
+    assert!(stray > 0, "what the camera sent before its check belonged to nobody");
 }
 
 #[test]

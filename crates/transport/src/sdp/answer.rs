@@ -23,6 +23,7 @@ pub(crate) struct OwnParameters<'a> {
     /// `None` without DTLS.
     pub(crate) fingerprint: Option<&'a str>,
     pub(crate) candidates: &'a [SocketAddr],
+    pub(crate) tcp_candidates: &'a [SocketAddr],
 }
 
 /// Extensions accepted in sections of either kind. Whatever an answer leaves out once, a browser may never
@@ -153,6 +154,13 @@ fn write_own(out: &mut String, own: &OwnParameters<'_>) -> fmt::Result {
         let priority = (126 << 24) | ((0xffff_u32.saturating_sub(at as u32)) << 8) | 255;
         let (foundation, ip, port) = (at + 1, candidate.ip(), candidate.port());
         write!(out, "a=candidate:{foundation} 1 udp {priority} {ip} {port} typ host\r\n")?;
+    }
+    for (at, candidate) in own.tcp_candidates.iter().enumerate() {
+        // RFC 6544 §4.2: a type preference below that of every UDP candidate, then the direction (passive: 4 of 7), then
+        // the order.
+        let priority = (90 << 24) | ((4 << 13 | 0x1fff_u32.saturating_sub(at as u32)) << 8) | 255;
+        let (foundation, ip, port) = (own.candidates.len() + at + 1, candidate.ip(), candidate.port());
+        write!(out, "a=candidate:{foundation} 1 tcp {priority} {ip} {port} typ host tcptype passive\r\n")?;
     }
     out.write_str("a=end-of-candidates\r\n")
 }

@@ -8,7 +8,7 @@ use rtc_stun::attributes::ATTR_USE_CANDIDATE;
 use rtc_stun::integrity::MessageIntegrity;
 use rtc_stun::message::{BINDING_SUCCESS, Getter, Message};
 use rtc_stun::xoraddr::XorMappedAddress;
-use transport::{CloseReason, Event, Security};
+use transport::{CloseReason, Event, Path, Security};
 
 use crate::call::{Call, GCM, Rtp, address};
 use crate::client::{Flag, provider};
@@ -56,12 +56,12 @@ fn media_follows_the_last_nomination_and_the_old_source_works_until_its_consent_
 
     let check = call.client.check(&[]);
     call.deliver_from(mobile, check);
-    assert_eq!(call.take_events(), [Event::SourceValidated { local: call.local, source: mobile }]);
+    assert_eq!(call.take_events(), [Event::SourceValidated(Path::udp(call.local, mobile))]);
     assert_eq!(destination(&mut call), wifi.to_string(), "known, not nominated");
 
     let check = call.client.check(&[Flag::UseCandidate]);
     call.deliver_from(mobile, check);
-    assert_eq!(call.take_events(), [Event::PathChanged { local: call.local, source: mobile }]);
+    assert_eq!(call.take_events(), [Event::PathChanged(Path::udp(call.local, mobile))]);
     assert_eq!(destination(&mut call), mobile.to_string());
 
     call.send(&Rtp::new(1_000, 111, 1).bytes());
@@ -80,7 +80,7 @@ fn media_follows_the_last_nomination_and_the_old_source_works_until_its_consent_
         let check = call.client.check(&[Flag::UseCandidate]);
         call.deliver_from(mobile, check);
     }
-    assert!(call.take_events().contains(&Event::SourceExpired { local: call.local, source: wifi }));
+    assert!(call.take_events().contains(&Event::SourceExpired(Path::udp(call.local, wifi))));
     call.send(&Rtp::new(1_000, 111, 2).bytes());
     assert_eq!(call.take_media(), [], "15 s without a check from there");
     assert_eq!(call.transport.stats().unknown_source, 1);
@@ -96,7 +96,7 @@ fn a_source_that_falls_silent_hands_over_to_one_that_is_alive() {
         call.deliver_from(other, check);
         call.pass(Duration::from_secs(2), false);
     }
-    assert!(call.take_events().contains(&Event::PathChanged { local: call.local, source: other }));
+    assert!(call.take_events().contains(&Event::PathChanged(Path::udp(call.local, other))));
     assert_eq!(destination(&mut call), other.to_string());
 }
 
@@ -193,10 +193,10 @@ fn the_number_of_sources_is_bounded_and_the_path_in_use_is_kept() {
     }
     assert_eq!(call.transport.sources().count(), 16);
     let source = call.source;
-    assert!(call.transport.sources().any(|(_, theirs)| theirs == source));
+    assert!(call.transport.sources().any(|path| path.source == source));
     let events = call.take_events();
-    let validated = events.iter().filter(|e| matches!(e, Event::SourceValidated { .. })).count();
-    let expired = events.iter().filter(|e| matches!(e, Event::SourceExpired { .. })).count();
+    let validated = events.iter().filter(|e| matches!(e, Event::SourceValidated(_))).count();
+    let expired = events.iter().filter(|e| matches!(e, Event::SourceExpired(_))).count();
     assert_eq!(validated - expired, 16, "the owner's table stays in step");
 }
 
