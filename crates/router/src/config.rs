@@ -35,8 +35,25 @@ pub struct Config {
     /// Start rate, bounds and the like of every receiver's estimator.
     pub estimator: estimator::Config,
     /// The time that this node's clock showed at [`units::Timestamp::ZERO`], in 32.32 fixed point seconds
-    /// since 1900 (RFC 3550 §4). Receivers only compare it with itself, so any constant will do.
+    /// since 1900 (RFC 3550 §4). Receivers only compare it with itself, so any constant will do for media.
     pub ntp_at_start: u64,
+}
+
+/// From 1900, where NTP begins, to 1970.
+const NTP_TO_UNIX: u64 = 2_208_988_800;
+
+impl Config {
+    /// Seconds since 1970 at that time, as far as [`Config::ntp_at_start`] is true.
+    pub fn unix_seconds(&self, at: units::Timestamp) -> u64 {
+        (self.ntp_at_start >> 32).saturating_sub(NTP_TO_UNIX) + at.as_micros() / 1_000_000
+    }
+
+    /// [`Config::ntp_at_start`] for a node that starts so long after 1970.
+    pub fn ntp(since_1970: Duration) -> u64 {
+        let fraction = (u64::from(since_1970.subsec_micros()) << 32) / 1_000_000;
+        // RFC 3550 §4: the seconds wrap, in 2036 for the first time.
+        (since_1970.as_secs() + NTP_TO_UNIX) << 32 | fraction
+    }
 }
 
 impl Default for Config {
@@ -50,8 +67,7 @@ impl Default for Config {
             policy: None,
             record_decisions: false,
             estimator: estimator::Config::default(),
-            // 1970 in the NTP era.
-            ntp_at_start: 2_208_988_800 << 32,
+            ntp_at_start: Self::ntp(Duration::ZERO),
         }
     }
 }

@@ -277,6 +277,8 @@ fn start_workers(
         .map_err(StartError::DecisionLog)?;
     let identity =
         transport::Identity::generate().map_err(|error| StartError::Worker(std::io::Error::other(error)))?;
+    // A clock before 1970 is a machine whose clock was never set; nothing but the end of TURN passwords depends on it.
+    let started = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
     media
         .into_iter()
         .enumerate()
@@ -289,7 +291,9 @@ fn start_workers(
                     announced.iter().map(|ip| SocketAddr::new(*ip, tcp_port)).collect();
             }
             transport.node = u16::try_from(index).ok();
-            let node = Sfu::new(config.node(transport), seed());
+            let mut settings = config.node(transport);
+            settings.set_start(started);
+            let node = Sfu::new(settings, seed());
             Worker::start(index, node, media.socket, clock, log.clone()).map_err(StartError::Worker)
         })
         .collect()

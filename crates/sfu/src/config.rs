@@ -19,13 +19,26 @@ pub struct Config {
     pub limits: Limits,
     /// What clients are told about the limits of signalling. Enforced by the server's WebSocket and by `signalling`.
     pub advertised: AdvertisedLimits,
-    /// STUN and TURN servers that clients are told.
+    /// STUN and TURN servers that clients are told as they are.
     pub ice_servers: Vec<IceServer>,
+    /// TURN servers that share a secret with us, so that every client is told a password of its own.
+    pub turn: Option<Turn>,
     /// How long a participant is kept whose signalling connection was lost while media goes on.
     pub resume_timeout: Duration,
     /// How long a participant is kept that has neither a signalling connection nor a media path: long enough for a page
     /// to reload, short enough that others do not look at a frozen tile.
     pub return_timeout: Duration,
+}
+
+/// TURN servers with time-limited credentials ([`transport::turn`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Their addresses (RFC 7065).
+    pub urls: Vec<String>,
+    /// What they and we know.
+    pub secret: String,
+    /// How long a client's credentials are good. A resume brings new ones.
+    pub lifetime: Duration,
 }
 
 /// How many of everything one node holds. What comes on top is refused with an error.
@@ -46,6 +59,11 @@ impl Default for Limits {
 }
 
 impl Config {
+    /// The node starts so long after 1970: known to receivers, and to TURN servers for the end of passwords.
+    pub fn set_start(&mut self, since_1970: Duration) {
+        self.router.ntp_at_start = router::Config::ntp(since_1970);
+    }
+
     /// The defaults around a transport configuration.
     pub fn new(transport: transport::Config) -> Self {
         let limits = Limits::default();
@@ -68,6 +86,7 @@ impl Config {
                 resume_seconds: resume_timeout.as_secs() as u32,
             },
             ice_servers: Vec::new(),
+            turn: None,
             resume_timeout,
             return_timeout: Duration::from_secs(8),
         }

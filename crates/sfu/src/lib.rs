@@ -22,6 +22,7 @@
 //!         Output::Datagram(transmit) => println!("send to {}", transmit.destination),
 //!         Output::Message { session, message } => println!("tell {session}: {message:?}"),
 //!         Output::CloseSession { session } => println!("close {session}"),
+//!         Output::Decision(line) => println!("log {line:?}"),
 //!         Output::Wait(deadline) => break println!("call again at {deadline:?}"),
 //!     }
 //! }
@@ -45,7 +46,7 @@ mod stats;
 mod tests;
 mod wire;
 
-pub use config::{Config, Limits};
+pub use config::{Config, Limits, Turn};
 pub use event::{Input, LoggedDecision, Output, SessionId};
 pub use node::Sfu;
 pub use stats::{Load, Stats};

@@ -10,9 +10,10 @@ use packet::Mid;
 use rand::Rng;
 use router::ParticipantId;
 use signalling::{
-    Answer, Capabilities, ClientMessage, Error, ErrorCode, IncomingMessage, Join, Joined, OutgoingMessage,
-    Publish, Report, RoomChange, ServerMessage, Speakers, View,
+    Answer, Capabilities, ClientMessage, Error, ErrorCode, IceServer, IncomingMessage, Join, Joined,
+    OutgoingMessage, Publish, Report, RoomChange, ServerMessage, Speakers, View,
 };
+use transport::turn::credentials;
 use transport::{Acknowledgement, OfferError, Transport};
 use units::Timestamp;
 
@@ -67,7 +68,7 @@ impl Sfu {
             Ok(id) => {
                 self.stats.joins += 1;
                 self.sessions.insert(session, id);
-                self.welcome(id, resumed.is_some());
+                self.welcome(now, id, resumed.is_some());
             }
             Err((code, text)) => {
                 self.stats.joins_refused += 1;
@@ -161,7 +162,7 @@ impl Sfu {
     }
 
     /// The answer to a join, and what else a returning client has to know.
-    fn welcome(&mut self, id: ParticipantId, resumed: bool) {
+    fn welcome(&mut self, now: Timestamp, id: ParticipantId, resumed: bool) {
         let Some(participant) = self.participants.get(&id) else { return };
         let Some(room) = self.rooms.get(&participant.room) else { return };
         let publications = room.router.publications();
@@ -171,7 +172,7 @@ impl Sfu {
             participants: others
                 .filter_map(|other| Some(wire::participant(self.participants.get(other)?, &publications)))
                 .collect(),
-            ice_servers: self.config.ice_servers.clone(),
+            ice_servers: self.ice_servers(now, id),
             limits: self.config.advertised,
             resume: participant.resume.clone(),
             resumed,
@@ -185,6 +186,21 @@ impl Sfu {
         for demand in demands {
             self.tell(id, ServerMessage::Demand(demand));
         }
+    }
+
+    /// Where a client may look for its addresses and for a relay.
+    fn ice_servers(&self, now: Timestamp, id: ParticipantId) -> Vec<IceServer> {
+        let mut servers = self.config.ice_servers.clone();
+        if let Some(turn) = &self.config.turn {
+            let expiry = self.config.router.unix_seconds(now + turn.lifetime);
+            let made = credentials(&turn.secret, &id.to_string(), expiry);
+            servers.push(IceServer {
+                urls: turn.urls.clone(),
+                username: Some(made.username),
+                credential: Some(made.password),
+            });
+        }
+        servers
     }
 
     fn open_room(&mut self, name: &str) -> RoomId {

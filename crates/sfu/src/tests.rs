@@ -11,7 +11,7 @@ use router::RoomEvent;
 use serde_json::{Value, json};
 use units::Timestamp;
 
-use crate::{Config, Input, Limits, Output, SessionId, Sfu};
+use crate::{Config, Input, Limits, Output, SessionId, Sfu, Turn};
 
 /// A node and what it said, in order.
 struct Node {
@@ -222,6 +222,28 @@ fn what_comes_out_of_order_is_answered_with_what_to_do() {
     node.send(5, json!({"type": "join", "room": "standup", "name": "Eve"}));
     assert_eq!(node.heard(5)[0]["code"], "room_full");
     assert_eq!(node.closed, [1, 3, 5]);
+}
+
+#[test]
+fn everybody_gets_turn_credentials_of_their_own_that_end() {
+    let mut node = Node::new(Limits::default());
+    let turn = Turn {
+        urls: vec!["turn:turn.example:3478".to_owned()],
+        secret: "north".to_owned(),
+        lifetime: Duration::from_secs(3_600),
+    };
+    node.sfu.config.turn = Some(turn);
+    node.sfu.config.set_start(Duration::from_secs(1_780_000_000));
+    node.now += Duration::from_secs(60);
+    let servers = |joined: Value| joined["ice_servers"].clone();
+    let ada = servers(node.join(1, "Ada"));
+    assert_eq!(ada[0]["urls"], json!(["turn:turn.example:3478"]));
+    assert_eq!(ada[0]["username"], "1780003660:p1", "an hour from the moment of joining");
+    let expected = transport::turn::credentials("north", "p1", 1_780_003_660).password;
+    assert_eq!(ada[0]["credential"], expected);
+    let bob = servers(node.join(2, "Bob"));
+    assert_eq!(bob[0]["username"], "1780003660:p2");
+    assert_ne!(bob[0]["credential"], ada[0]["credential"]);
 }
 
 #[test]

@@ -49,6 +49,7 @@ mod srtp;
 mod stats;
 mod streams;
 mod transport;
+pub mod turn;
 
 pub use config::{Config, Security};
 pub use event::{CloseReason, Event, IncomingRtp, Path, Protocol, Transmit};

@@ -6,10 +6,12 @@
 
 mod flags;
 mod text;
+mod turn;
 
 pub use flags::Flags;
 pub(crate) use text::serde_as_text;
 pub use text::{Size, Span, UnitError};
+pub use turn::TurnConfig;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
@@ -51,6 +53,8 @@ pub struct Config {
     pub limits: Limits,
     /// Media sockets.
     pub media: Media,
+    /// TURN servers that clients are told.
+    pub turn: TurnConfig,
 }
 
 /// How the page and signalling are secured. Without files a self-signed certificate is made and kept.
@@ -132,6 +136,7 @@ impl Default for Config {
             tls: Tls::default(),
             limits: Limits::default(),
             media: Media::default(),
+            turn: TurnConfig::default(),
         }
     }
 }
@@ -252,6 +257,7 @@ impl Config {
             participants_per_room: limits.participants_per_room,
         };
         node.resume_timeout = limits.resume.0;
+        node.turn = self.turn.node();
         node.advertised.message_bytes = told(sizes.message_bytes);
         node.advertised.offer_bytes = told(sizes.offer_bytes);
         node.advertised.data_bytes = told(sizes.data_bytes);
@@ -348,8 +354,10 @@ impl Config {
                 "a single keyframe would not fit; give at least 64KiB",
             ),
         ];
+        let turn = self.turn.problem().map(|message| (true, "turn", message));
         rules
             .into_iter()
+            .chain(turn)
             .filter(|(broken, ..)| *broken)
             .map(|(_, key, message)| Problem { key, message: message.to_owned() })
             .collect()

@@ -66,6 +66,10 @@ fn values_that_cannot_work_are_named_all_at_once() {
         ("[tls]\ncert = 'a.pem'", vec!["tls"]),
         ("[tls]\ncert = 'a.pem'\nkey = 'k.pem'\nplain_http = true", vec!["tls.plain_http"]),
         ("[limits]\nping = '50s'", vec!["limits.silence"]),
+        ("[turn]\nurls = ['turn:t.example:3478']\nsecret = 'north south'", vec![]),
+        ("[turn]\nurls = ['stun:t.example']\nsecret = 'north south'", vec!["turn"]),
+        ("[turn]\nurls = ['turns:t.example']", vec!["turn"]),
+        ("[turn]\nlifetime = '1s'", vec!["turn"]),
         (
             "[limits]\nconnections = 0\nwrite = '0s'\nshutdown='0s'",
             vec!["limits.connections", "limits", "limits.shutdown"],
@@ -81,4 +85,12 @@ fn a_missing_file_says_which_and_what_to_do() {
     let flags = Flags { config: Some("no/such/terrace.toml".into()), ..Flags::default() };
     let error = Config::read(&flags).unwrap_err().to_string();
     assert!(error.contains("no/such/terrace.toml") && error.contains("--config"), "{error}");
+}
+
+#[test]
+fn the_secret_of_turn_servers_is_shown_to_nobody() {
+    let config = from_toml("[turn]\nurls = ['turn:t.example']\nsecret = 'north south'").unwrap();
+    for shown in [format!("{config:?}"), toml::to_string(&config).unwrap()] {
+        assert!(shown.contains("turn:t.example") && !shown.contains("north"), "{shown}");
+    }
 }
