@@ -19,6 +19,7 @@ commands:
   test [--no-browser] [-- <args>]  all Rust tests, doc tests and web tests; gets chromium and node by apt when root.
                                    <args> go to `cargo nextest run` (or `cargo test`)
   web                              only the web client: type check and unit tests (needs node)
+  matrix [--json] [-- <args>]      codecs by losses by round trips with native participants; <args>: --seconds N
   screenshots                      runs a call in real browsers and rewrites docs/images
 ";
 
@@ -36,6 +37,8 @@ fn main() -> ExitCode {
         ["test"] => test(true, extra),
         ["test", "--no-browser"] => test(false, extra),
         ["web"] => tools::ensure(&[Tool::Node]).and_then(|()| web()),
+        ["matrix"] => matrix(&[], extra),
+        ["matrix", "--json"] => matrix(&["--json"], extra),
         ["screenshots"] => screenshots(),
         ["help" | "--help" | "-h"] | [] => {
             print!("{USAGE}");
@@ -98,6 +101,12 @@ fn web() -> Result<(), Failed> {
     }
     step("web client: types", Step::new("npm", &["run", "--silent", "check"]).within(&folder))?;
     step("web client: unit tests", Step::new("npm", &["test", "--silent"]).within(&folder))
+}
+
+/// Measures what losses cost. Nothing but the result goes to standard output.
+fn matrix(own: &[&str], extra: &[&str]) -> Result<(), Failed> {
+    let arguments = ["bench", "--locked", "--quiet", "--package", "terrace-tests", "--bench", "matrix", "--"];
+    run::quietly("matrix", Step::cargo(&[&arguments, own, extra].concat()))
 }
 
 /// The pictures in the README and the book come from the browser tests; this says where to put them.

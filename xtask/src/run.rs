@@ -44,6 +44,14 @@ pub(crate) fn step(name: &str, Step(mut command): Step) -> Result<(), Failed> {
     if status.success() { Ok(()) } else { Err(Failed(format!("{name} failed ({status})"))) }
 }
 
+/// The same without a word of ours on standard output, which belongs to what the step prints.
+pub(crate) fn quietly(name: &str, Step(mut command): Step) -> Result<(), Failed> {
+    let status = command.status().map_err(|error| {
+        Failed(format!("{name}: cannot run `{}`: {error}", command.get_program().display()))
+    })?;
+    if status.success() { Ok(()) } else { Err(Failed(format!("{name} failed ({status})"))) }
+}
+
 /// Whether a command runs and exits with 0, silently.
 pub(crate) fn succeeds(program: &str, arguments: &[&str]) -> bool {
     Command::new(program)

@@ -223,6 +223,7 @@ impl Slot {
             // Frames that say which encoding they are of are the better witnesses.
             switches: if stats.encoding.is_some() { stats.switches } else { self.rid_changes },
             freezes: playback.freezes(),
+            long_freezes: playback.long_freezes(),
             source_stalls: stats.source_stalls,
             longest_gap_ms: playback.longest_gap().as_millis() as u64,
             lost_packets: stats.lost,

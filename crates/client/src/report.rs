@@ -93,6 +93,8 @@ pub struct VideoReport {
     pub switches: u64,
     /// Times that no complete frame came for more than 200 ms.
     pub freezes: u64,
+    /// Those of them of more than 300 ms.
+    pub long_freezes: u64,
     /// Those of them in which the camera itself made no frame, because its machine was too busy.
     pub source_stalls: u64,
     /// The longest time between two complete frames.

@@ -20,6 +20,6 @@ mod stream;
 
 pub use assemble::Frame;
 pub use judge::BadFrame;
-pub use playback::{FREEZE, Playback};
+pub use playback::{FREEZE, LONG_FREEZE, Playback};
 pub use reorder::ReceivedPacket;
 pub use stream::{StreamCheck, StreamStats, Verdict};

@@ -9,12 +9,16 @@ use units::Timestamp;
 /// A picture that stands still for longer than this is frozen.
 pub const FREEZE: Duration = Duration::from_millis(200);
 
+/// And one that everybody notices.
+pub const LONG_FREEZE: Duration = Duration::from_millis(300);
+
 /// Times of the frames of one stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Playback {
     first: Option<Timestamp>,
     last: Option<Timestamp>,
     freezes: u64,
+    long_freezes: u64,
     frozen: Duration,
     longest_gap: Duration,
     frames: u64,
@@ -47,6 +51,7 @@ impl Playback {
         self.longest_gap = self.longest_gap.max(gap);
         if gap > FREEZE {
             self.freezes += 1;
+            self.long_freezes += u64::from(gap > LONG_FREEZE);
             self.frozen += gap;
         }
     }
@@ -64,6 +69,11 @@ impl Playback {
     /// Gaps longer than [`FREEZE`].
     pub fn freezes(&self) -> u64 {
         self.freezes
+    }
+
+    /// Those of them longer than [`LONG_FREEZE`].
+    pub fn long_freezes(&self) -> u64 {
+        self.long_freezes
     }
 
     /// Time spent in them.

@@ -20,12 +20,15 @@ pub struct LinkConfig {
     pub delay: Duration,
     /// Share of datagrams lost at random, 0 to 1.
     pub loss: f64,
+    /// How many are lost in a row, on average: 1 for losses that know nothing of each other, more for bursts (the model
+    /// that Gilbert described).
+    pub burst: f64,
 }
 
 impl Default for LinkConfig {
     /// A path that does nothing.
     fn default() -> Self {
-        Self { rate: None, queue: Duration::from_millis(300), delay: Duration::ZERO, loss: 0.0 }
+        Self { rate: None, queue: Duration::from_millis(300), delay: Duration::ZERO, loss: 0.0, burst: 1.0 }
     }
 }
 
@@ -56,13 +59,15 @@ pub struct Queue {
     config: LinkConfig,
     /// When the last datagram in the queue will have left it.
     free_at: Timestamp,
+    /// The last datagram was lost in a burst.
+    in_burst: bool,
     rng: ChaCha8Rng,
 }
 
 impl Queue {
     /// An empty queue.
     pub fn new(config: LinkConfig, seed: u64) -> Self {
-        Self { config, free_at: Timestamp::ZERO, rng: ChaCha8Rng::seed_from_u64(seed) }
+        Self { config, free_at: Timestamp::ZERO, in_burst: false, rng: ChaCha8Rng::seed_from_u64(seed) }
     }
 
     /// The path changes. What is in the queue leaves as it was going to.
@@ -73,7 +78,7 @@ impl Queue {
     /// What becomes of a datagram of `size` bytes that is sent `now`. Arrivals are in the order of the calls while the
     /// delay stays the same.
     pub fn send(&mut self, now: Timestamp, size: usize) -> Fate {
-        if self.config.loss > 0.0 && self.rng.random_bool(self.config.loss.clamp(0.0, 1.0)) {
+        if self.config.loss > 0.0 && self.is_lost() {
             return Fate::Lost;
         }
         let Some(rate) = self.config.rate else {
@@ -85,6 +90,22 @@ impl Queue {
         }
         self.free_at = start + DataSize::from_bytes(size as u64 + OVERHEAD) / rate;
         Fate::Arrives(self.free_at + self.config.delay)
+    }
+}
+
+impl Queue {
+    fn is_lost(&mut self) -> bool {
+        let loss = self.config.loss.clamp(0.0, 1.0);
+        let burst = self.config.burst.max(1.0);
+        // Of independent losses the next one is as likely after a loss as after an arrival. In the long run a burst of
+        // mean length b must begin after a share of l / (1 - l) / b of the arrivals.
+        let chance = match self.in_burst {
+            _ if burst <= 1.0 => loss,
+            true => 1.0 - 1.0 / burst,
+            false => (loss / ((1.0 - loss).max(f64::EPSILON) * burst)).min(1.0),
+        };
+        self.in_burst = self.rng.random_bool(chance);
+        self.in_burst
     }
 }
 
@@ -125,10 +146,16 @@ mod tests {
     }
 
     #[test]
-    fn loses_its_share() {
-        let mut queue = Queue::new(LinkConfig { loss: 0.1, ..LinkConfig::default() }, 1);
-        let lost = (0..10_000).filter(|now| queue.send(ms(*now), 100) == Fate::Lost).count();
-        assert!((900..1_100).contains(&lost), "{lost} of 10,000");
+    fn loses_its_share_alone_or_in_bursts() {
+        for (burst, expected) in [(1.0, 1.1), (4.0, 4.0), (10.0, 10.0)] {
+            let mut queue = Queue::new(LinkConfig { loss: 0.1, burst, ..LinkConfig::default() }, 1);
+            let fates: Vec<bool> = (0..100_000).map(|now| queue.send(ms(now), 100) == Fate::Lost).collect();
+            let lost = fates.iter().filter(|lost| **lost).count();
+            assert!((9_000..11_000).contains(&lost), "{lost} of 100,000 in bursts of {burst}");
+            let bursts = fates.chunk_by(|a, b| a == b).filter(|run| run[0]).count();
+            let mean = lost as f64 / bursts as f64;
+            assert!((mean / expected - 1.0).abs() < 0.1, "{mean} in a row, {burst} were asked for");
+        }
     }
 
     #[test]

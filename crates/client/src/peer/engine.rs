@@ -34,10 +34,10 @@ const OPUS: u8 = 111;
 const VP8: u8 = 96;
 const VP8_RTX: u8 = 97;
 
-/// Missing packets are asked for this often, and so many times in all: a path of up to 240 ms is covered, and a packet
-/// that the server has no more costs eight requests and not one per interval for ever.
+/// Missing packets are asked for this often, and so many times in all: for as long as a hole is waited for
+/// ([`crate::check`]), and a packet that the server has no more costs sixteen requests and not one per interval for ever.
 const NACK_INTERVAL: Duration = Duration::from_millis(30);
-const NACK_LIMIT: u16 = 8;
+const NACK_LIMIT: u16 = 16;
 /// Packets whose absence is noticed. A power of two; a second of 10 Mbit/s.
 const NACK_HISTORY: u16 = 1_024;
 /// Connectivity checks are this far apart until one is answered.
