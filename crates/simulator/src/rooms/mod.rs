@@ -48,6 +48,8 @@ pub mod encoder;
 pub mod fault;
 pub mod feedback;
 pub mod ice;
+#[cfg(test)]
+mod losses;
 pub mod media;
 pub mod microphone;
 pub mod oracle;

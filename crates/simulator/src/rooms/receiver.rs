@@ -111,6 +111,8 @@ pub struct Counts {
     pub freezes: u64,
     /// Their sum.
     pub frozen: Micros,
+    /// The longest time between two shown frames.
+    pub longest_gap: Micros,
     /// Bytes of shown frames.
     pub shown_bytes: u64,
 }
@@ -383,6 +385,7 @@ impl Receiver {
 
     fn count_gap(&mut self, now: Micros) {
         let Some(last) = self.last_shown else { return };
+        self.counts.longest_gap = self.counts.longest_gap.max(now - last);
         // A shared screen at five frames a second does not stand still.
         if now - last > FREEZE.max(3 * self.interval) {
             self.counts.freezes += 1;

@@ -187,6 +187,7 @@ impl Person {
         sum.switches += counts.switches;
         sum.freezes += counts.freezes;
         sum.frozen += counts.frozen;
+        sum.longest_gap = sum.longest_gap.max(counts.longest_gap);
         sum.shown_bytes += counts.shown_bytes;
         for (key, count) in &counts.bad {
             *sum.bad.entry(*key).or_default() += count;
