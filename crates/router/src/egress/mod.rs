@@ -32,8 +32,12 @@ const REPAIR_BURST: u64 = 64_000;
 
 /// What a packet has on the wire besides its body: fixed header 12, CSRC 4, extensions 8, AES-GCM tag 16, UDP 8, IPv4 20.
 const OVERHEAD: usize = 68;
-/// A packet may leave this much before its time: timers of real hosts fire late as often.
+/// A packet of a probe may leave this much before its time: timers of real hosts fire late as often.
 const EARLY: Duration = Duration::from_micros(500);
+/// Other packets may leave this much before theirs. What a receiver gets at once leaves in one system call, and one packet per
+/// wake would be most of what a server does. Browsers let 40 ms of their own pace leave at once; a queue on the path feels a
+/// burst of a quarter of that as less than a frame, and the estimator knows its own bursts.
+const AHEAD: Duration = Duration::from_millis(10);
 /// How long the word of a receiver about its bandwidth holds.
 const REMB_LIFETIME: Duration = Duration::from_secs(5);
 
@@ -59,6 +63,8 @@ pub(crate) struct Egress {
     probe: Option<Running>,
     padding: Padding,
     shed: bool,
+    /// Something may be due earlier than the owner was told.
+    rearm: bool,
     stats: DownlinkStats,
 }
 
@@ -80,6 +86,7 @@ impl Egress {
             probe: None,
             padding: Padding::default(),
             shed: false,
+            rearm: false,
             stats: DownlinkStats::default(),
         }
     }
@@ -87,6 +94,7 @@ impl Egress {
     /// Whether the receiver acknowledges what it gets. Without, nothing is paced, and the budget is the receiver's own word.
     pub(crate) fn set_acknowledges(&mut self, acknowledges: bool) {
         self.acknowledges = acknowledges;
+        self.rearm = true;
         if !acknowledges {
             self.path = None;
             self.probe = None;
@@ -95,12 +103,14 @@ impl Egress {
 
     /// The receiver cannot be reached (any more): what waits for it is dropped. What is known of its path stays.
     pub(crate) fn interrupt(&mut self) {
+        self.rearm = true;
         self.queue.clear();
         self.probe = None;
     }
 
     /// The receiver is reached by another way.
     pub(crate) fn on_route_change(&mut self, now: Timestamp) {
+        self.rearm = true;
         if let Some(path) = &mut self.path {
             path.on_route_change(now);
         }
@@ -129,10 +139,13 @@ impl Egress {
         // Sound alone teaches nothing, and there is nothing else to probe with.
         if self.path.is_none() && self.acknowledges && packet.kind == PacketKind::Media {
             self.path = Some(Box::new(Path::new(now, &self.estimation, self.limit)));
+            self.rearm = true;
         }
         // Of a slot's own stream the order is kept, so its padding waits like its media.
         let waits = matches!(packet.kind, PacketKind::Media | PacketKind::Padding);
         if waits && !self.may_go(now, size) {
+            // Behind others it changes nothing: the first one decides.
+            self.rearm |= self.queue.front().is_none();
             if self.queue.push(packet, size).is_err() {
                 self.stats.shed += 1;
                 self.shed = true;
@@ -145,7 +158,7 @@ impl Egress {
     /// Whether a video packet may overtake nothing and leave now.
     fn may_go(&self, now: Timestamp, size: DataSize) -> bool {
         let Some(path) = &self.path else { return true };
-        self.queue.front().is_none() && self.probe.is_none() && path.next_send(now, size) <= now + EARLY
+        self.queue.front().is_none() && self.probe.is_none() && path.next_send(now, size) <= now + AHEAD
     }
 
     /// The last thing that happens to a packet here is its transport-wide number.
@@ -160,6 +173,8 @@ impl Egress {
         packet.header = OutgoingHeader { transport_wide: Some(self.next.wire()), ..packet.header };
         if let Some(path) = &mut self.path {
             let rtp = (packet.header.ssrc, packet.header.sequence);
+            // From silence on there is an answer to wait for. What is sent besides only moves deadlines further away.
+            self.rearm |= !path.is_awaited();
             path.sent(now, SentPacket { seq: self.next.get(), size, kind: packet.kind, probe }, rtp);
         }
         self.next = self.next.plus(1);
@@ -182,11 +197,11 @@ impl Egress {
         if path.deadline().is_some_and(|at| at <= now) {
             path.handle_timeout(now);
         }
-        self.padding.set_rate(now, path.estimate().padding);
+        self.padding.set_rate(now, path.padding());
         if self.probe.is_none() {
             self.probe = path.poll_probe(now).map(|probe| Running::new(now, probe));
         }
-        while let Some(at) = self.next_packet(now).filter(|at| *at <= now + EARLY) {
+        while let Some(at) = self.next_packet(now).filter(|at| *at <= now + self.ahead()) {
             if self.probe.is_some_and(|probe| probe.is_over(at.max(now))) {
                 self.probe = None;
                 continue;
@@ -199,6 +214,11 @@ impl Egress {
             }
         }
         false
+    }
+
+    /// How much before its time a packet may leave. Spacing is what a probe measures with.
+    fn ahead(&self) -> Duration {
+        if self.probe.is_some() || self.queue.front().is_none() { EARLY } else { AHEAD }
     }
 
     /// A packet that is sent only to learn.
@@ -227,6 +247,12 @@ impl Egress {
             Some(size) => Some(path.next_send(now, size)),
             None => self.padding.next(),
         }
+    }
+
+    /// Whether [`Egress::deadline`] may have come closer since the last look. It is asked for each packet and is cheap; the
+    /// deadline is not. One that has moved away shows when the old one comes.
+    pub(crate) fn take_rearm(&mut self) -> bool {
+        std::mem::take(&mut self.rearm)
     }
 
     /// When to call [`Egress::poll`] if nothing happens before.

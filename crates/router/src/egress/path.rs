@@ -31,6 +31,8 @@ pub(crate) struct Path {
     newest: Option<TwccSeq>,
     /// The most that may be spent, whatever the path carries.
     limit: Option<Bitrate>,
+    /// Padding besides probes, as of the last change of the estimate: a whole estimate is too much to ask per packet.
+    padding: Bitrate,
     results: Vec<estimator::PacketResult>,
 }
 
@@ -48,6 +50,7 @@ impl Path {
             audio: Meter::default(),
             newest: None,
             limit,
+            padding: Bitrate::ZERO,
             results: Vec::new(),
         }
     }
@@ -55,6 +58,16 @@ impl Path {
     /// What the estimator says.
     pub(crate) fn estimate(&self) -> Estimate {
         self.estimator.estimate()
+    }
+
+    /// Padding to send besides probes.
+    pub(crate) fn padding(&self) -> Bitrate {
+        self.padding
+    }
+
+    /// Whether something is under way of which the receiver has not spoken.
+    pub(crate) fn is_awaited(&self) -> bool {
+        !self.estimator.in_flight().is_zero()
     }
 
     /// A packet leaves now, with these SSRC and number of its stream.
@@ -178,7 +191,9 @@ impl Path {
     }
 
     fn follow(&mut self, now: Timestamp) {
-        self.pacer.set_estimate(now, &self.estimator.estimate());
+        let estimate = self.estimator.estimate();
+        self.padding = estimate.padding;
+        self.pacer.set_estimate(now, &estimate);
     }
 }
 

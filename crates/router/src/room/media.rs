@@ -121,7 +121,9 @@ impl Room {
             if receiver.egress.take_shed() {
                 shed.push(at.participant);
             }
-            self.timers.set(Timer::Egress(at.participant), receiver.egress.deadline(now));
+            if receiver.egress.take_rearm() {
+                self.timers.set(Timer::Egress(at.participant), receiver.egress.deadline(now));
+            }
             if verdict == Verdict::Switch {
                 switched.push(*at);
             }
