@@ -23,6 +23,8 @@ pub struct Config {
     pub ice_servers: Vec<IceServer>,
     /// TURN servers that share a secret with us, so that every client is told a password of its own.
     pub turn: Option<Turn>,
+    /// How long a packet of video may wait for those behind it, so that they leave together. 0 sends each at once.
+    pub hold: Duration,
     /// How long a participant is kept whose signalling connection was lost while media goes on.
     pub resume_timeout: Duration,
     /// How long a participant is kept that has neither a signalling connection nor a media path: long enough for a page
@@ -87,6 +89,7 @@ impl Config {
             },
             ice_servers: Vec::new(),
             turn: None,
+            hold: Duration::ZERO,
             resume_timeout,
             return_timeout: Duration::from_secs(8),
         }

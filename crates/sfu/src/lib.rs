@@ -34,6 +34,7 @@
 mod capability;
 mod config;
 mod event;
+mod hold;
 mod negotiation;
 mod node;
 mod notice;

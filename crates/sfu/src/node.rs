@@ -14,6 +14,7 @@ use signalling::{ErrorCode, ServerMessage};
 use transport::{CloseReason, Event, IncomingRtp, Path};
 use units::{Timers, Timestamp};
 
+use crate::hold::{Next, Waiting};
 use crate::participant::{MediaPath, Participant};
 use crate::room::{Room, RoomId};
 use crate::routes::Routes;
@@ -31,6 +32,8 @@ pub(crate) enum Timer {
     Rates(RoomId),
     /// A participant that may not come back.
     Expiry(ParticipantId),
+    /// Packets that wait for those behind them.
+    Hold,
 }
 
 /// A node: everything that one worker serves. See the crate's documentation for how to drive it.
@@ -55,6 +58,10 @@ pub struct Sfu {
     routed: Vec<router::Output>,
     /// Feedback on its way to one participant, kept to reuse its memory.
     feedback: Vec<RtcpItem>,
+    /// Participants with packets that wait for those behind them.
+    waiting: Waiting,
+    /// A packet is being forwarded: others of its frame are probably on their way. What the pace lets go waits for nothing.
+    forwarding: bool,
     latest: Timestamp,
 }
 
@@ -79,6 +86,8 @@ impl Sfu {
             outputs: VecDeque::new(),
             routed: Vec::new(),
             feedback: Vec::new(),
+            waiting: Waiting::default(),
+            forwarding: false,
             latest: Timestamp::ZERO,
         }
     }
@@ -149,6 +158,7 @@ impl Sfu {
                 Timer::Room(id) => self.with_router(now, id, |router, out| router.handle_timeout(now, out)),
                 Timer::Rates(id) => self.rates_due(now, id),
                 Timer::Expiry(id) => self.remove_participant(now, id),
+                Timer::Hold => self.end_hold(now),
             }
         }
     }
@@ -176,9 +186,11 @@ impl Sfu {
             match event {
                 Event::Rtp(incoming) => {
                     self.stats.packets_in += 1;
+                    self.forwarding = true;
                     self.with_router(now, room, |router, out| {
                         router.handle_rtp(now, id, media(incoming), out)
                     });
+                    self.forwarding = false;
                 }
                 Event::Rtcp(items) => self.with_router(now, room, |router, out| {
                     for item in &items {
@@ -215,7 +227,11 @@ impl Sfu {
         let mut outputs = routed.drain(..).peekable();
         while let Some(output) = outputs.next() {
             match output {
-                router::Output::Rtp { to, packet } => self.send(now, to, &packet),
+                router::Output::Rtp { to, packet } => {
+                    let same = |next: &router::Output| matches!(next, router::Output::Rtp { to: next, .. } if *next == to);
+                    let last = !outputs.peek().is_some_and(same);
+                    self.send(now, to, packet, last && !self.forwarding);
+                }
                 router::Output::Rtcp { to, item } => {
                     self.feedback.push(item);
                     // What one participant is told in a row goes out as one compound packet.
@@ -233,20 +249,32 @@ impl Sfu {
         self.routed = routed;
     }
 
-    fn send(&mut self, now: Timestamp, to: ParticipantId, packet: &router::OutgoingPacket) {
-        let Some(transport) = self.participants.get_mut(&to).and_then(|p| p.transport.as_mut()) else {
+    /// Sends a packet, or lets it wait for those behind it unless it is known to be the `last`.
+    fn send(&mut self, now: Timestamp, to: ParticipantId, packet: router::OutgoingPacket, last: bool) {
+        let Some(participant) = self.participants.get_mut(&to) else {
             self.stats.unsendable += 1;
             return;
         };
-        let sent =
-            transport.send_rtp(now, &packet.header, &[&packet.prefix, &packet.payload], packet.padding);
-        match sent {
-            Ok(_) => self.stats.packets_out += 1,
-            Err(_) => self.stats.unsendable += 1,
+        let begins = participant.held.is_empty();
+        if participant.held.push(packet) == Next::Send || last || self.config.hold.is_zero() {
+            send_held(now, participant, &mut self.stats, &mut self.outputs);
+        } else if begins {
+            let until = self.waiting.add(now, to, self.config.hold);
+            if until.is_some() {
+                self.timers.set(Timer::Hold, until);
+            }
         }
-        while let Some(transmit) = transport.poll_transmit() {
-            self.outputs.push_back(Output::Datagram(transmit));
+    }
+
+    /// Nobody waits any longer.
+    fn end_hold(&mut self, now: Timestamp) {
+        let waiting = self.waiting.take();
+        for id in &waiting {
+            if let Some(participant) = self.participants.get_mut(id) {
+                send_held(now, participant, &mut self.stats, &mut self.outputs);
+            }
         }
+        self.waiting.recycle(waiting);
     }
 
     fn send_feedback(&mut self, now: Timestamp, to: ParticipantId) {
@@ -327,6 +355,29 @@ impl Sfu {
     /// Queues the end of a connection.
     pub(crate) fn hang_up(&mut self, session: SessionId) {
         self.outputs.push_back(Output::CloseSession { session });
+    }
+}
+
+/// Encrypts and queues all that waits for a participant.
+fn send_held(
+    now: Timestamp,
+    participant: &mut Participant,
+    stats: &mut Stats,
+    outputs: &mut VecDeque<Output>,
+) {
+    let Some(transport) = participant.transport.as_mut() else {
+        stats.unsendable += participant.held.drain().count() as u64;
+        return;
+    };
+    for packet in participant.held.drain() {
+        let body = [&packet.prefix[..], &packet.payload];
+        match transport.send_rtp(now, &packet.header, &body, packet.padding) {
+            Ok(_) => stats.packets_out += 1,
+            Err(_) => stats.unsendable += 1,
+        }
+        while let Some(transmit) = transport.poll_transmit() {
+            outputs.push_back(Output::Datagram(transmit));
+        }
     }
 }
 

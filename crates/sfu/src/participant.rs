@@ -12,6 +12,7 @@ use transport::Transport;
 use units::Timestamp;
 
 use crate::SessionId;
+use crate::hold::Held;
 use crate::room::RoomId;
 
 /// What a client said about one of its sending sections. Kept here because it may be said before the section exists.
@@ -32,6 +33,8 @@ pub(crate) struct Participant {
     /// `None` before the first offer and after the media path was lost for good.
     pub(crate) transport: Option<Box<Transport>>,
     pub(crate) media: MediaPath,
+    /// Packets that wait for those behind them.
+    pub(crate) held: Held,
     pub(crate) described: BTreeMap<Mid, Described>,
     /// The last view; `None` until the first, when every slot is `auto`.
     pub(crate) view: Option<Vec<SlotView>>,
@@ -70,6 +73,7 @@ impl Participant {
             session: Some(session),
             transport: None,
             media: MediaPath::Connecting,
+            held: Held::default(),
             described: BTreeMap::new(),
             view: None,
             demand: BTreeMap::new(),
