@@ -12,9 +12,10 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use rtc_crypto::SecretVec;
+use rtc_crypto::{RTCCrypto, SecretVec};
 use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
 use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
+use rtc_dtls::state::State;
 use rtc_shared::TransportProtocol;
 use rtc_shared::error::Error;
 use rtc_srtp::config::{Config as SrtpConfig, LABEL_EXTRACTOR_DTLS_SRTP};
@@ -29,7 +30,7 @@ use guard::Guard;
 
 /// The endpoint keeps an association per address. There is one, wherever its datagrams come from: a made-up
 /// constant makes changes of path free.
-const PEER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 1));
+pub(crate) const PEER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 1));
 /// Datagrams kept for a second try with another profile. A ClientHello has two, a lost one makes it four.
 const MAX_KEPT: usize = 8;
 /// Datagrams waiting to be fetched. Fetched after every call; a flight has at most four.
@@ -267,28 +268,37 @@ impl Dtls {
         if !fingerprints.contains(&shown) {
             return Err(CloseReason::FingerprintMismatch);
         }
-        let profile = match state.srtp_protection_profile() {
-            SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm => ProtectionProfile::AeadAes128Gcm,
-            SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80 => ProtectionProfile::Aes128CmHmacSha1_80,
-            _ => return Err(CloseReason::NoCommonSrtpProfile),
-        };
-        let mut config = SrtpConfig { profile, ..SrtpConfig::default() };
-        let export = |_| CloseReason::KeyExport;
-        let material = state
-            .export_keying_material(LABEL_EXTRACTOR_DTLS_SRTP, &[], config.keying_material_len())
-            .map_err(export)?;
-        config.set_session_keys_from_keying_material(material.as_ref(), false).map_err(export)?;
-        let keys = config.keys;
-        let local =
-            Keys { key: SecretVec::new(keys.local_master_key), salt: SecretVec::new(keys.local_master_salt) };
-        let remote = Keys {
-            key: SecretVec::new(keys.remote_master_key),
-            salt: SecretVec::new(keys.remote_master_salt),
-        };
-        let srtp =
-            Srtp::new(profile, &local, remote, self.identity.crypto()).map_err(|_| CloseReason::KeyExport)?;
+        let srtp = media_keys(state, self.identity.crypto(), Side::Server)?;
         Ok(Outcome::Connected(Box::new(srtp)))
     }
+}
+
+/// Which side of the handshake we were: each protects with the keys of its own name (RFC 5764 §4.2).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Client,
+    Server,
+}
+
+/// The keys of SRTP out of a completed handshake.
+pub(crate) fn media_keys(state: &State, crypto: &dyn RTCCrypto, side: Side) -> Result<Srtp, CloseReason> {
+    let profile = match state.srtp_protection_profile() {
+        SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm => ProtectionProfile::AeadAes128Gcm,
+        SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80 => ProtectionProfile::Aes128CmHmacSha1_80,
+        _ => return Err(CloseReason::NoCommonSrtpProfile),
+    };
+    let mut config = SrtpConfig { profile, ..SrtpConfig::default() };
+    let export = |_| CloseReason::KeyExport;
+    let material = state
+        .export_keying_material(LABEL_EXTRACTOR_DTLS_SRTP, &[], config.keying_material_len())
+        .map_err(export)?;
+    config.set_session_keys_from_keying_material(material.as_ref(), side == Side::Client).map_err(export)?;
+    let keys = config.keys;
+    let local =
+        Keys { key: SecretVec::new(keys.local_master_key), salt: SecretVec::new(keys.local_master_salt) };
+    let remote =
+        Keys { key: SecretVec::new(keys.remote_master_key), salt: SecretVec::new(keys.remote_master_salt) };
+    Srtp::new(profile, &local, remote, crypto).map_err(|_| CloseReason::KeyExport)
 }
 
 fn endpoint(identity: &Identity, stage: Stage) -> Endpoint {

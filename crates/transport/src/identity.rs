@@ -19,6 +19,12 @@ pub(crate) const FLIGHT_INTERVAL: Duration = Duration::from_millis(150);
 #[error("cannot make a DTLS certificate: {0}")]
 pub struct IdentityError(String);
 
+impl IdentityError {
+    pub(crate) fn new(error: impl fmt::Display) -> Self {
+        Self(error.to_string())
+    }
+}
+
 /// A self-signed certificate with its key, and its fingerprint. One per process: making it costs a key pair,
 /// and clients know it by the fingerprint in the answer alone (RFC 8122 §5).
 pub struct Identity {
@@ -34,12 +40,11 @@ impl Identity {
     /// # Errors
     /// [`IdentityError`] when the provider has no randomness or no suitable algorithm.
     pub fn generate() -> Result<Arc<Self>, IdentityError> {
-        let failed = |error: &dyn fmt::Display| IdentityError(error.to_string());
-        let provider = rtc_crypto::default_provider().map_err(|error| failed(&error))?;
+        let provider = rtc_crypto::default_provider().map_err(IdentityError::new)?;
         let certificate = Certificate::generate_self_signed(vec!["terrace".to_owned()], provider.crypto())
-            .map_err(|error| failed(&error))?;
-        let der = certificate.certificate.first().ok_or_else(|| failed(&"empty chain"))?;
-        let fingerprint = fingerprint(provider.crypto(), der.as_ref()).map_err(|error| failed(&error))?;
+            .map_err(IdentityError::new)?;
+        let der = certificate.certificate.first().ok_or_else(|| IdentityError::new("empty chain"))?;
+        let fingerprint = fingerprint(provider.crypto(), der.as_ref()).map_err(IdentityError::new)?;
         let handshake = |profile| -> Result<_, IdentityError> {
             let config = ConfigBuilder::default()
                 .with_crypto_provider(provider.clone())
@@ -51,7 +56,7 @@ impl Identity {
                 .with_extended_master_secret(ExtendedMasterSecretType::Require)
                 .with_flight_interval(FLIGHT_INTERVAL)
                 .build(false, None);
-            config.map(Arc::new).map_err(|error| failed(&error))
+            config.map(Arc::new).map_err(IdentityError::new)
         };
         let gcm = handshake(SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm)?;
         let sha1 = handshake(SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80)?;

@@ -42,6 +42,7 @@ mod event;
 pub mod framing;
 mod ice_lite;
 mod identity;
+pub mod peer;
 mod reception;
 mod sdp;
 mod section;

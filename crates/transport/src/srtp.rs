@@ -208,7 +208,8 @@ fn refused(error: Error) -> Refused {
 /// What the cipher wants to know of a header: number, SSRC, and how many bytes in front stay in the clear.
 /// The header of the library is filled so that it measures what the packet's own has, CSRCs and extension
 /// block included, without reading the extensions: reading them would allocate, and would measure wrongly
-/// where an extension block ends early (RFC 8285 §4.2, id 15).
+/// where an extension block ends early (RFC 8285 §4.2, id 15). CSRCs would allocate as well; where there is an
+/// extension block they are measured as part of it.
 fn header_of(packet: &[u8]) -> Option<rtp::Header> {
     let fixed = packet.first_chunk::<12>()?;
     let csrcs = usize::from(fixed[0] & 0x0f);
@@ -217,8 +218,9 @@ fn header_of(packet: &[u8]) -> Option<rtp::Header> {
     let mut block = 0;
     if extension {
         let words = packet.get(length + 2..length + 4)?;
-        block = 4 * usize::from(u16::from_be_bytes([words[0], words[1]]));
-        length += 4 + block;
+        let words = usize::from(u16::from_be_bytes([words[0], words[1]]));
+        block = 4 * (csrcs + words);
+        length += 4 + 4 * words;
     }
     if fixed[0] >> 6 != 2 || packet.len() < length {
         return None;
@@ -227,7 +229,7 @@ fn header_of(packet: &[u8]) -> Option<rtp::Header> {
         version: 2,
         extension,
         extensions_padding: block,
-        csrc: vec![0; csrcs],
+        csrc: vec![0; if extension { 0 } else { csrcs }],
         sequence_number: u16::from_be_bytes([fixed[2], fixed[3]]),
         ssrc: u32::from_be_bytes([fixed[8], fixed[9], fixed[10], fixed[11]]),
         ..rtp::Header::default()

@@ -31,9 +31,8 @@ use crate::links::rng::Rng;
 const TICK: Micros = microphone::FRAME;
 const REPORT_INTERVAL: Micros = SECOND;
 const DECODE_REPORT_INTERVAL: Micros = 2 * SECOND;
-/// The pacer of a browser sends this much faster than its encoders mean to.
-const PACING: u64 = 5;
-const PACING_DIVISOR: u64 = 2;
+/// The pacer of a browser sends this much faster than its encoders mean to, in percent.
+const PACING: u64 = 250;
 const PACING_LEAST: u64 = 300_000;
 
 /// Something that a participant does.
@@ -78,6 +77,8 @@ pub struct Client {
     arrivals: Arrivals,
     transport_wide: u16,
     outbox: VecDeque<Ready>,
+    /// How much faster than its encoders it sends, in percent.
+    pacing: u64,
     next_send: Micros,
     next_tick: Micros,
     next_feedback: Micros,
@@ -127,6 +128,7 @@ impl Client {
             arrivals: Arrivals::default(),
             transport_wide: 0,
             outbox: VecDeque::new(),
+            pacing: PACING,
             next_send: 0,
             next_tick: 0,
             next_feedback: 0,
@@ -253,6 +255,12 @@ impl Client {
     /// What its device decodes from now on, in pixels per second.
     pub fn set_decode(&mut self, pixels: u64) {
         self.decode.set(pixels);
+    }
+
+    /// How much faster than its encoders mean to it sends, in percent: browsers let the packets of a frame follow each other at
+    /// once where the link is wide.
+    pub fn set_pacing(&mut self, percent: u64) {
+        self.pacing = percent;
     }
 
     /// What its uplink carries, as its browser finds out.
@@ -542,7 +550,7 @@ impl Client {
     /// Sends what the pacer lets go.
     fn pace(&mut self, now: Micros) {
         let target: u64 = self.cameras.iter().map(|(camera, _)| camera.encoder().target()).sum();
-        let rate = target.max(PACING_LEAST) * PACING / PACING_DIVISOR;
+        let rate = target.max(PACING_LEAST) * self.pacing / 100;
         while self.next_send <= now
             && let Some(ready) = self.outbox.pop_front()
         {

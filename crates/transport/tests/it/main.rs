@@ -9,6 +9,7 @@ mod feedback;
 mod handshake;
 mod hostile;
 mod ice;
+mod light;
 mod media;
 mod offers;
 mod peer;
