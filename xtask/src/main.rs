@@ -4,6 +4,8 @@
 //! the gate asks for it lives in `.ci/run`. No dependencies, so that it builds in a second.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks on its streams")]
 
+mod fuzz;
+mod instructions;
 mod run;
 mod tools;
 
@@ -20,6 +22,10 @@ commands:
                                    <args> go to `cargo nextest run` (or `cargo test`)
   web                              only the web client: type check and unit tests (needs node)
   matrix [--json] [-- <args>]      codecs by losses by round trips with native participants; <args>: --seconds N
+  fuzz [TARGET..] [--seconds N] [--keep]
+                                   looks for inputs that break a promise, each target for N seconds [60]; --keep adds what
+                                   was found to tests/fuzz/corpus
+  instructions [--update]          counts instructions of the hot paths and compares with the committed counts
   screenshots                      runs a call in real browsers and rewrites docs/images
 ";
 
@@ -39,6 +45,9 @@ fn main() -> ExitCode {
         ["web"] => tools::ensure(&[Tool::Node]).and_then(|()| web()),
         ["matrix"] => matrix(&[], extra),
         ["matrix", "--json"] => matrix(&["--json"], extra),
+        ["fuzz", rest @ ..] => fuzz(rest),
+        ["instructions"] => instructions::instructions(false),
+        ["instructions", "--update"] => instructions::instructions(true),
         ["screenshots"] => screenshots(),
         ["help" | "--help" | "-h"] | [] => {
             print!("{USAGE}");
@@ -107,6 +116,23 @@ fn web() -> Result<(), Failed> {
 fn matrix(own: &[&str], extra: &[&str]) -> Result<(), Failed> {
     let arguments = ["bench", "--locked", "--quiet", "--package", "terrace-tests", "--bench", "matrix", "--"];
     run::quietly("matrix", Step::cargo(&[&arguments, own, extra].concat()))
+}
+
+/// Fuzz targets by name, a number behind `--seconds`, and `--keep`, in any order.
+fn fuzz(arguments: &[&str]) -> Result<(), Failed> {
+    let (mut targets, mut seconds, mut keep) = (Vec::new(), 60, false);
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        match *argument {
+            "--keep" => keep = true,
+            "--seconds" => {
+                let number = rest.next().and_then(|number| number.parse().ok());
+                seconds = number.ok_or_else(|| Failed("--seconds needs a whole number".to_owned()))?;
+            }
+            name => targets.push(name),
+        }
+    }
+    fuzz::fuzz(&targets, seconds, keep)
 }
 
 /// The pictures in the README and the book come from the browser tests; this says where to put them.

@@ -9,6 +9,8 @@ pub(crate) enum Tool {
     Chromium,
     /// node with its test runner, and npm for the type checker.
     Node,
+    /// Counts instructions.
+    Valgrind,
 }
 
 impl Tool {
@@ -17,6 +19,7 @@ impl Tool {
         match self {
             Tool::Chromium => &[&["chromium", "chromium-browser", "google-chrome"], &["chromedriver"]],
             Tool::Node => &[&["node"], &["npm"]],
+            Tool::Valgrind => &[&["valgrind"]],
         }
     }
 
@@ -25,6 +28,7 @@ impl Tool {
         match self {
             Tool::Chromium => &["chromium", "chromium-driver"],
             Tool::Node => &["nodejs", "npm"],
+            Tool::Valgrind => &["valgrind"],
         }
     }
 
