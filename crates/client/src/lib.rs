@@ -24,7 +24,7 @@ mod peer;
 mod receiver;
 mod report;
 mod sdp;
-mod signal;
+pub mod signal;
 pub mod synthetic;
 mod tls;
 

@@ -24,14 +24,17 @@ trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Socket for T {}
 
 /// An open signalling connection.
-pub(crate) struct Signal {
+pub struct Signal {
     socket: WebSocketStream<Box<dyn Socket>>,
     local: IpAddr,
 }
 
 impl Signal {
     /// Connects to `url`: `wss://` or `https://`, or `ws://` and `http://` without TLS; a path other than `/` is kept.
-    pub(crate) async fn connect(url: &str, trust: Trust) -> Result<Self, ConnectError> {
+    ///
+    /// # Errors
+    /// [`ConnectError`] says which step failed.
+    pub async fn connect(url: &str, trust: Trust) -> Result<Self, ConnectError> {
         let target = Target::parse(url).ok_or_else(|| ConnectError::Address(url.to_owned()))?;
         let tcp =
             TcpStream::connect((target.host.as_str(), target.port)).await.map_err(ConnectError::Socket)?;
@@ -59,17 +62,21 @@ impl Signal {
     }
 
     /// The address of this machine on the way to the server.
-    pub(crate) fn local(&self) -> IpAddr {
+    pub fn local(&self) -> IpAddr {
         self.local
     }
 
-    pub(crate) async fn send(&mut self, message: &ClientMessage) -> Result<(), ConnectError> {
+    /// Sends a message.
+    ///
+    /// # Errors
+    /// [`ConnectError`] when the connection has ended.
+    pub async fn send(&mut self, message: &ClientMessage) -> Result<(), ConnectError> {
         let text = serde_json::to_string(message).expect("every message has a JSON form");
         self.socket.send(Message::text(text)).await.map_err(ConnectError::websocket)
     }
 
     /// The next message that is understood; `None` once the connection has ended. Cancelling loses nothing.
-    pub(crate) async fn receive(&mut self) -> Option<ServerMessage> {
+    pub async fn receive(&mut self) -> Option<ServerMessage> {
         loop {
             match self.socket.next().await? {
                 Ok(Message::Text(text)) => match serde_json::from_str(&text) {
@@ -84,7 +91,7 @@ impl Signal {
     }
 
     /// Says goodbye to the WebSocket.
-    pub(crate) async fn close(mut self) {
+    pub async fn close(mut self) {
         // The connection ends either way.
         let _ = self.socket.close(None).await;
     }

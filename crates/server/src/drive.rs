@@ -89,7 +89,7 @@ impl Driver {
             }
             self.socket.flush();
         }
-        tracing::debug!(counters = ?self.socket.counters, "worker ends");
+        tracing::debug!(counters = ?self.socket.counters(), "worker ends");
     }
 
     /// One message from a signalling socket or from the server.

@@ -49,7 +49,7 @@ mod pages;
 mod server;
 mod stop;
 mod tls;
-mod udp;
+pub mod udp;
 mod websocket;
 mod worker;
 

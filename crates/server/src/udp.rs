@@ -8,6 +8,8 @@
 //! What the system does not take at once is dropped and counted, as any router on the way would do: media that
 //! waits is late, and every protocol above repairs a loss.
 
+#[cfg(target_os = "linux")]
+mod batch;
 mod runs;
 
 use std::io::{self, IoSliceMut};
@@ -17,7 +19,7 @@ use bytes::BytesMut;
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
 use tokio::io::Interest;
 
-use self::runs::{Route, Run, Runs};
+use self::runs::{Ready, Route, Runs};
 
 /// The largest UDP payload; what the kernel coalesced arrives in one buffer up to this.
 const BUFFER_BYTES: usize = 1 << 16;
@@ -36,36 +38,56 @@ pub(crate) struct Arrival {
 
 /// What a socket did and could not do since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counters {
-    pub(crate) received: u64,
-    pub(crate) sent: u64,
-    /// System calls that carried `sent`.
-    pub(crate) sends: u64,
+pub struct Counters {
+    /// Datagrams that arrived.
+    pub received: u64,
+    /// Datagrams that the system took.
+    pub sent: u64,
+    /// Segmented sends that carried `sent`: runs.
+    pub sends: u64,
+    /// System calls that carried `sends`.
+    pub calls: u64,
     /// Datagrams dropped because the kernel's send buffer was full.
-    pub(crate) send_buffer_full: u64,
+    pub send_buffer_full: u64,
     /// Datagrams that the system refused: no route, too large, forbidden by a firewall.
-    pub(crate) refused: u64,
+    pub refused: u64,
 }
 
 /// A bound UDP socket with its buffers.
-pub(crate) struct MediaSocket {
+pub struct MediaSocket {
     io: tokio::net::UdpSocket,
     state: UdpSocketState,
     /// Where it is bound; the address may be a wildcard, the port is not 0.
     bound: SocketAddr,
     buffers: Vec<u8>,
+    /// Datagrams of one send at most, whatever the kernel would take.
+    most_segments: usize,
     runs: Runs,
-    pub(crate) counters: Counters,
+    counters: Counters,
 }
 
 impl MediaSocket {
     /// Takes over a bound socket. Must be called on the runtime that will wait for it.
-    pub(crate) fn new(socket: UdpSocket) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// What the system says, or the absence of a runtime.
+    pub fn new(socket: UdpSocket) -> io::Result<Self> {
         let state = UdpSocketState::new((&socket).into())?;
         let bound = socket.local_addr()?;
         let io = tokio::net::UdpSocket::from_std(socket)?;
         let buffers = vec![0; BUFFER_BYTES * BATCH_SIZE];
-        Ok(Self { io, state, bound, buffers, runs: Runs::default(), counters: Counters::default() })
+        let (runs, counters) = (Runs::default(), Counters::default());
+        Ok(Self { io, state, bound, buffers, most_segments: usize::MAX, runs, counters })
+    }
+
+    /// From now on no send carries more datagrams than this, as on a system without segmentation for 1.
+    pub fn limit_segments(&mut self, most: usize) {
+        self.most_segments = most.max(1);
+    }
+
+    /// What it did so far.
+    pub fn counters(&self) -> Counters {
+        self.counters
     }
 
     /// Waits until something can be received.
@@ -102,19 +124,65 @@ impl MediaSocket {
         }
     }
 
-    /// Puts a datagram into the run of its destination. It leaves with the next [`MediaSocket::flush`] at the latest.
-    pub(crate) fn send(&mut self, local: SocketAddr, destination: SocketAddr, datagram: &[u8]) {
+    /// Adds a datagram to a run of its destination. It leaves with the next [`MediaSocket::flush`] at the latest.
+    pub fn send(&mut self, local: SocketAddr, destination: SocketAddr, datagram: &[u8]) {
         let route = Route { local: local.ip(), destination };
-        if self.runs.push(route, datagram, self.state.max_gso_segments()) == runs::Fill::Full {
+        let most = self.state.max_gso_segments().min(self.most_segments);
+        if self.runs.push(route, datagram, most) == runs::Fill::Full {
             self.flush();
         }
     }
 
-    /// Sends all runs, in the order in which they began.
-    pub(crate) fn flush(&mut self) {
+    /// Sends all runs, in order.
+    pub fn flush(&mut self) {
         let Self { io, state, bound, runs, counters, .. } = self;
-        runs.drain(|run| transmit(io, state, *bound, run, counters));
+        runs.drain(|runs| send_all(io, state, *bound, runs, counters));
     }
+}
+
+/// As many runs per system call as are alike.
+#[cfg(target_os = "linux")]
+fn send_all(
+    io: &tokio::net::UdpSocket,
+    state: &UdpSocketState,
+    bound: SocketAddr,
+    runs: &[Ready<'_>],
+    counters: &mut Counters,
+) {
+    for group in runs.chunk_by(batch::alike).flat_map(|group| group.chunks(batch::MOST)) {
+        let mut rest = group;
+        while let [first, behind @ ..] = rest {
+            let destination = |run: &Ready<'_>| as_sent(bound, run.route.destination);
+            let sent = match behind.is_empty() {
+                false => batch::send(io, rest, destination, source_of(bound, first.route.local)),
+                true => Ok(0),
+            };
+            let sent = sent.unwrap_or(0);
+            if sent == 0 {
+                // One alone, or one that the kernel does not take as it is: that is told apart run by run.
+                transmit(io, state, bound, *first, counters);
+                rest = behind;
+                continue;
+            }
+            let (left, others) = rest.split_at(sent);
+            counters.sends += left.len() as u64;
+            counters.calls += 1;
+            counters.sent += left.iter().map(|run| run.count as u64).sum::<u64>();
+            rest = others;
+        }
+    }
+}
+
+/// One run after the other.
+#[cfg(not(target_os = "linux"))]
+fn send_all(
+    io: &tokio::net::UdpSocket,
+    state: &UdpSocketState,
+    bound: SocketAddr,
+    runs: &[Ready<'_>],
+    counters: &mut Counters,
+) {
+    runs.iter().for_each(|run| transmit(io, state, bound, *run, counters));
 }
 
 /// One system call for one run; falls back to one call per datagram where segmentation is refused.
@@ -122,7 +190,7 @@ fn transmit(
     io: &tokio::net::UdpSocket,
     state: &UdpSocketState,
     bound: SocketAddr,
-    run: &Run,
+    run: Ready<'_>,
     counters: &mut Counters,
 ) {
     let mut call = |contents: &[u8], segment_size: Option<usize>| {
@@ -134,12 +202,13 @@ fn transmit(
             src_ip: source_of(bound, run.route.local),
         };
         counters.sends += 1;
+        counters.calls += 1;
         // Not through the runtime's readiness, which knows nothing of a socket before its first wait and would drop the
         // first datagrams: as nobody waits for room to send, the system is asked each time.
         state.try_send(io.into(), &transmit)
     };
     let segmented = run.count > 1;
-    let outcome = call(&run.bytes, segmented.then_some(run.segment));
+    let outcome = call(run.bytes, segmented.then_some(run.segment));
     let lost = match outcome {
         Ok(()) => {
             counters.sent += run.count as u64;

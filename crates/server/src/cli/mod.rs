@@ -4,6 +4,7 @@
 mod check;
 mod demo;
 mod health;
+mod load;
 mod serve;
 mod sim;
 
@@ -39,6 +40,8 @@ enum Command {
     Health(Flags),
     /// Watch a phone and a desktop get different layers of one camera, all in this process
     Demo(demo::Arguments),
+    /// Put many native participants on a server, and tell what they and the server made of it
+    Load(load::Arguments),
     /// Judge estimators and rooms in virtual time
     #[command(subcommand)]
     Sim(sim::Command),
@@ -84,6 +87,7 @@ pub fn run() -> ExitCode {
         Some(Command::Check(flags)) => check::run(&flags),
         Some(Command::Health(flags)) => health::run(&flags),
         Some(Command::Demo(arguments)) => demo::run(&arguments),
+        Some(Command::Load(arguments)) => load::run(&arguments),
         Some(Command::Sim(command)) => sim::run(&command),
     };
     match outcome {

@@ -121,6 +121,8 @@ pub struct Media {
     pub socket_buffer: Size,
     /// Whether clients are told to try TCP on the port of the page, for networks that let no UDP out.
     pub tcp: bool,
+    /// How long a packet of video may wait for those behind it, so that they leave in one system call. Sound never waits.
+    pub hold: Span,
 }
 
 impl Default for Config {
@@ -168,7 +170,7 @@ impl Default for Limits {
 impl Default for Media {
     fn default() -> Self {
         // 4 MiB hold 80 ms of 400 Mbit/s, about what one core forwards.
-        Self { socket_buffer: Size(4 << 20), tcp: true }
+        Self { socket_buffer: Size(4 << 20), tcp: true, hold: Span(std::time::Duration::from_millis(1)) }
     }
 }
 
@@ -258,6 +260,7 @@ impl Config {
         };
         node.resume_timeout = limits.resume.0;
         node.turn = self.turn.node();
+        node.hold = self.media.hold.0;
         node.advertised.message_bytes = told(sizes.message_bytes);
         node.advertised.offer_bytes = told(sizes.offer_bytes);
         node.advertised.data_bytes = told(sizes.data_bytes);
@@ -278,7 +281,7 @@ impl Config {
         let limits = &self.limits;
         let last_port = u32::from(self.listen.port()) + u32::from(self.worker_count().get()) - 1;
         let unusable = |ip: &IpAddr| ip.is_unspecified() || ip.is_multicast();
-        let rules: [(bool, &'static str, &str); 16] = [
+        let rules: [(bool, &'static str, &str); 17] = [
             (
                 self.workers.is_some_and(|n| n.get() > MAX_WORKERS),
                 "workers",
@@ -353,6 +356,11 @@ impl Config {
                 "media.socket_buffer",
                 "a single keyframe would not fit; give at least 64KiB",
             ),
+            (
+                self.media.hold > MAX_HOLD,
+                "media.hold",
+                "longer than 10ms gathers nothing more and is felt as delay; give 0ms to 2ms",
+            ),
         ];
         let turn = self.turn.problem().map(|message| (true, "turn", message));
         rules
@@ -364,6 +372,8 @@ impl Config {
     }
 }
 
+/// Frames of a call follow each other after 16 to 66 ms.
+const MAX_HOLD: Span = Span(std::time::Duration::from_millis(10));
 /// Every address is a candidate that every client checks.
 pub(crate) const MAX_ANNOUNCED: usize = 16;
 

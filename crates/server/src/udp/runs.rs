@@ -1,38 +1,48 @@
-//! Which datagrams leave together: a run is what one destination gets between two flushes, in equal segments.
+//! Which datagrams leave together: a run is what one destination gets in a row, in equal segments.
 //!
-//! A segmented send wants all segments equal but for a shorter last one. Runs are kept per destination, as a packet
-//! that fans out visits every receiver before the next packet comes; order within a destination is kept, order between
-//! destinations does not matter.
+//! A segmented send wants all segments equal but for a shorter last one. The node hands out what one receiver gets of a frame
+//! in a row, so only the latest run can grow; order is kept throughout. All runs share one buffer.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 
 /// Where a datagram goes and from which of the own addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Route {
     pub(super) local: IpAddr,
     pub(super) destination: SocketAddr,
 }
 
 /// Datagrams for one route, back to back.
-#[derive(Debug)]
-pub(super) struct Run {
+#[derive(Clone, Debug)]
+struct Run {
+    route: Route,
+    /// Size of every datagram but the last, which may be shorter.
+    segment: usize,
+    /// How many datagrams.
+    count: usize,
+    /// Where they are in the buffer.
+    bytes: Range<usize>,
+    /// The last one was shorter.
+    complete: bool,
+}
+
+/// A run as it is sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ready<'a> {
     pub(super) route: Route,
     /// Size of every datagram but the last, which may be shorter.
     pub(super) segment: usize,
     /// How many datagrams.
     pub(super) count: usize,
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: &'a [u8],
 }
 
-/// The runs since the last drain, in the order in which they began.
+/// The runs since the last drain, in order.
 #[derive(Debug, Default)]
 pub(super) struct Runs {
-    /// The first `used` are in use; the others keep their buffers for later.
     runs: Vec<Run>,
-    used: usize,
-    /// The run of each route that can still grow.
-    open: BTreeMap<Route, usize>,
+    buffer: Vec<u8>,
 }
 
 /// Whether to go on collecting.
@@ -44,50 +54,49 @@ pub(super) enum Fill {
 
 /// A segmented send is one IP packet to the kernel, whose length field has 16 bits (RFC 791 §3.1); headers included.
 const MAX_RUN_BYTES: usize = 65_000;
-/// Runs collected before they are sent: bounds memory, and the time that the first one waits for the last.
-const MAX_RUNS: usize = 512;
+/// Bytes collected before they are sent: bounds memory, and the time that the first one waits for the last. As much as stays in
+/// a processor's cache.
+const MAX_BYTES: usize = 256 << 10;
 
 impl Runs {
-    /// Adds a datagram to its route's run, or begins a new one. `max_segments` is what the system takes at once.
+    /// Adds a datagram to the latest run if that goes the same way, or begins a new one. `max_segments` is what the system takes
+    /// at once.
     pub(super) fn push(&mut self, route: Route, datagram: &[u8], max_segments: usize) -> Fill {
-        if let Some(&index) = self.open.get(&route) {
-            let run = &mut self.runs[index];
-            let fits = datagram.len() <= run.segment
+        let start = self.buffer.len();
+        self.buffer.extend_from_slice(datagram);
+        let end = self.buffer.len();
+        let grows = |run: &&mut Run| {
+            run.route == route
+                && !run.complete
+                && datagram.len() <= run.segment
                 && run.count < max_segments
-                && run.bytes.len() + datagram.len() <= MAX_RUN_BYTES;
-            if fits {
-                run.bytes.extend_from_slice(datagram);
+                && end - run.bytes.start <= MAX_RUN_BYTES
+        };
+        match self.runs.last_mut().filter(grows) {
+            Some(run) => {
                 run.count += 1;
-                if datagram.len() < run.segment {
-                    // Only the last segment may be shorter.
-                    self.open.remove(&route);
-                }
-                return Fill::Room;
+                run.bytes.end = end;
+                run.complete = datagram.len() < run.segment;
+            }
+            None => {
+                let segment = datagram.len();
+                self.runs.push(Run { route, segment, count: 1, bytes: start..end, complete: false });
             }
         }
-        self.begin(route, datagram);
-        if self.used < MAX_RUNS { Fill::Room } else { Fill::Full }
+        if end < MAX_BYTES { Fill::Room } else { Fill::Full }
     }
 
-    fn begin(&mut self, route: Route, datagram: &[u8]) {
-        if self.used == self.runs.len() {
-            self.runs.push(Run { route, segment: 0, count: 0, bytes: Vec::new() });
-        }
-        let run = &mut self.runs[self.used];
-        run.route = route;
-        run.segment = datagram.len();
-        run.count = 1;
-        run.bytes.clear();
-        run.bytes.extend_from_slice(datagram);
-        self.open.insert(route, self.used);
-        self.used += 1;
-    }
-
-    /// Hands out all runs and forgets them.
-    pub(super) fn drain(&mut self, send: impl FnMut(&Run)) {
-        self.runs[..self.used].iter().for_each(send);
-        self.used = 0;
-        self.open.clear();
+    /// Hands out all runs, in order, and forgets them.
+    pub(super) fn drain(&mut self, send: impl FnOnce(&[Ready<'_>])) {
+        let ready = |run: &Run| Ready {
+            route: run.route,
+            segment: run.segment,
+            count: run.count,
+            bytes: &self.buffer[run.bytes.clone()],
+        };
+        send(&self.runs.iter().map(ready).collect::<Vec<_>>());
+        self.runs.clear();
+        self.buffer.clear();
     }
 }
 
@@ -107,12 +116,14 @@ mod tests {
             runs.push(route(*port), &vec![0; *size], max_segments);
         }
         let mut result = Vec::new();
-        runs.drain(|run| {
-            let sizes: Vec<_> = run.bytes.chunks(run.segment.max(1)).map(<[u8]>::len).collect();
-            assert_eq!(sizes.len().max(1), run.count);
-            result.push((run.route.destination.port(), sizes));
+        runs.drain(|runs| {
+            for run in runs {
+                let sizes: Vec<_> = run.bytes.chunks(run.segment.max(1)).map(<[u8]>::len).collect();
+                assert_eq!(sizes.len().max(1), run.count);
+                result.push((run.route.destination.port(), sizes));
+            }
         });
-        runs.drain(|_| panic!("a drained collection is empty"));
+        runs.drain(|runs| assert!(runs.is_empty(), "a drained collection is empty"));
         result
     }
 
@@ -128,8 +139,8 @@ mod tests {
             (vec![(1, 100), (1, 101)], vec![(1, vec![100]), (1, vec![101])], "a longer one begins another"),
             (
                 vec![(1, 100), (2, 100), (1, 100), (2, 100)],
-                vec![(1, vec![100, 100]), (2, vec![100, 100])],
-                "fan-out is gathered by destination",
+                vec![(1, vec![100]), (2, vec![100]), (1, vec![100]), (2, vec![100])],
+                "order is kept between destinations",
             ),
             (vec![(1, 9), (1, 9), (1, 9)], vec![(1, vec![9, 9]), (1, vec![9])], "the system's bound of two"),
         ] {
@@ -152,8 +163,8 @@ mod tests {
     #[test]
     fn collecting_is_bounded() {
         let mut runs = Runs::default();
-        let full = (0..).position(|port| runs.push(route(port), &[0], 64) == Fill::Full);
-        assert_eq!(full, Some(MAX_RUNS - 1));
+        let full = (0..).position(|port| runs.push(route(port), &[0; 1_024], 64) == Fill::Full);
+        assert_eq!(full, Some(MAX_BYTES / 1_024 - 1));
     }
 
     proptest! {

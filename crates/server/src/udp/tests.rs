@@ -38,6 +38,57 @@ async fn runs_arrive_as_datagrams() {
 }
 
 #[tokio::test]
+async fn what_goes_to_many_in_equal_form_takes_few_system_calls() {
+    let mut from = bound("0.0.0.0:0");
+    let mut receivers: Vec<MediaSocket> = (0..40).map(|_| bound("127.0.0.1:0")).collect();
+    let local = SocketAddr::new([127, 0, 0, 1].into(), from.bound.port());
+    for (at, receiver) in receivers.iter().enumerate() {
+        // Half of them get runs, as different sizes cannot be told in one call.
+        for part in 0..=(at / 20) as u8 {
+            from.send(local, receiver.bound, &[at as u8, part, 0]);
+        }
+    }
+    from.flush();
+    for (at, receiver) in receivers.iter_mut().enumerate() {
+        let arrived = receive(receiver, 1 + at / 20).await;
+        assert!(arrived.iter().all(|arrival| arrival.source == local && arrival.data[0] == at as u8));
+    }
+    assert_eq!((from.counters.sent, from.counters.refused), (60, 0));
+    if cfg!(target_os = "linux") && from.state.max_gso_segments() > 1 {
+        assert_eq!((from.counters.sends, from.counters.calls), (40, 2));
+    }
+}
+
+#[tokio::test]
+async fn one_that_is_refused_does_not_hold_up_those_behind_it() {
+    let (mut a, mut b) = (bound("127.0.0.1:0"), bound("127.0.0.1:0"));
+    // Nobody may send to a broadcast address unasked.
+    let forbidden = SocketAddr::new([255, 255, 255, 255].into(), 9);
+    for destination in [b.bound, forbidden, b.bound, forbidden] {
+        a.send(a.bound, destination, &[7; 100]);
+        // So that each is a run of its own.
+        a.send(a.bound, b.bound, &[8; 120]);
+    }
+    a.flush();
+    let arrived = receive(&mut b, 6).await;
+    assert_eq!(arrived.iter().filter(|arrival| arrival.data.len() == 120).count(), 4);
+    assert_eq!((a.counters.sent, a.counters.refused), (6, 2));
+}
+
+#[tokio::test]
+async fn without_segmentation_every_datagram_has_a_call_of_its_own_and_all_arrive() {
+    let (mut a, mut b) = (bound("127.0.0.1:0"), bound("127.0.0.1:0"));
+    a.limit_segments(1);
+    for i in 0..20 {
+        a.send(a.bound, b.bound, &[i; 1_100]);
+    }
+    a.flush();
+    let arrived: Vec<u8> = receive(&mut b, 20).await.iter().map(|arrival| arrival.data[0]).collect();
+    assert_eq!(arrived, (0..20).collect::<Vec<_>>());
+    assert_eq!((a.counters.sent, a.counters.sends), (20, 20));
+}
+
+#[tokio::test]
 async fn a_wildcard_socket_answers_from_the_address_that_was_asked() {
     // A socket of version 6 for both versions: the peer of version 4 must see plain addresses at both ends.
     for (wildcard, client, asked) in [
