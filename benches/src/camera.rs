@@ -8,7 +8,7 @@ use packet::codec::vp8::{Descriptor, FrameHeader, Temporal};
 use packet::{ExtensionIds, ExtensionUri, Extensions, Mid, RtpPacket};
 use units::Timestamp;
 
-/// Packets of every frame.
+/// Packets of every frame, unless told otherwise.
 pub const PACKETS_PER_FRAME: u64 = 5;
 /// Frames per second.
 pub const FPS: u64 = 30;
@@ -16,22 +16,34 @@ pub const FPS: u64 = 30;
 const BODY: usize = 1_100;
 
 /// See the module's documentation.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Camera {
+    packets: u64,
     sequence: u16,
     picture: u16,
     tl0: u8,
     key: u8,
 }
 
+impl Default for Camera {
+    fn default() -> Self {
+        Self::with_packets(PACKETS_PER_FRAME)
+    }
+}
+
 impl Camera {
+    /// A camera whose frames have so many packets.
+    pub fn with_packets(packets: u64) -> Self {
+        Self { packets, sequence: 0, picture: 0, tl0: 0, key: 0 }
+    }
+
     /// The packets of the frame captured at `now`, as they come out of a parse. Temporal layers take turns: two.
     pub fn frame(&mut self, now: Timestamp, keyframe: bool) -> Vec<RtpPacket> {
         self.picture = self.picture.wrapping_add(1);
         let layer = u8::from(!keyframe && self.picture % 2 == 1);
         self.tl0 = self.tl0.wrapping_add(u8::from(layer == 0));
         self.key = (self.key + u8::from(keyframe)) & 0x1f;
-        (0..PACKETS_PER_FRAME)
+        (0..self.packets)
             .map(|index| {
                 self.sequence = self.sequence.wrapping_add(1);
                 let payload = self.payload(index, layer, keyframe);
@@ -40,7 +52,7 @@ impl Camera {
                     payload_type: PAYLOAD_TYPE,
                     sequence: self.sequence,
                     timestamp: (now.as_micros() * 9 / 100) as u32,
-                    marker: index + 1 == PACKETS_PER_FRAME,
+                    marker: index + 1 == self.packets,
                     extensions: Extensions { transport_wide: Some(self.sequence), ..Extensions::default() },
                     wire_size: payload.len() + 20,
                     payload,
