@@ -97,8 +97,10 @@ impl Node {
         let forwarded: u64 = (0..FPS).map(|_| node.frame(|_| {})).sum();
         assert!(
             forwarded.abs_diff(FPS * expected) <= expected,
-            "{forwarded} of {} were forwarded",
-            FPS * expected
+            "{forwarded} of {} were forwarded: {:?}, {:?}",
+            FPS * expected,
+            node.sfu.load(),
+            node.sfu.stats()
         );
         node
     }

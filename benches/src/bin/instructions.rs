@@ -93,7 +93,8 @@ fn descriptor() -> u64 {
 }
 
 fn select() -> u64 {
-    let input = settled(input(50, &ladder(1)));
+    let ladder = ladder(1);
+    let input = settled(input(50, &ladder));
     counted(|| {
         for _ in 0..20 {
             black_box(allocate(black_box(&input)));

@@ -299,6 +299,11 @@ impl Egress {
         }
     }
 
+    /// Whether what may be spent differs from what was last asked for by more than noise.
+    pub(crate) fn has_moved(&self) -> bool {
+        self.path.as_ref().is_some_and(|path| path.has_moved())
+    }
+
     /// Whether waiting video was dropped since the last look: its slots must start anew.
     pub(crate) fn take_shed(&mut self) -> bool {
         std::mem::take(&mut self.shed)

@@ -14,6 +14,9 @@ use crate::meter::Meter;
 
 /// Audio is reserved with this much on top, in percent: it comes in talk spurts, and the mean hides them.
 const AUDIO_MARGIN_PERCENT: u64 = 20;
+/// A target that is off by less than one part in so many needs no new choice at once: reports come twenty times a second, and a
+/// choice costs as much as what is done about ten packets.
+const MOVED: u64 = 50;
 /// The part of video that is reserved for its repair never grows beyond this, in thousandths (the same share that limits
 /// retransmissions themselves).
 const MAX_REPAIR_PERMILLE: f64 = 200.0;
@@ -33,6 +36,9 @@ pub(crate) struct Path {
     limit: Option<Bitrate>,
     /// Padding besides probes, as of the last change of the estimate: a whole estimate is too much to ask per packet.
     padding: Bitrate,
+    /// The target as of then, and the one that the last budget was made of.
+    target: Bitrate,
+    spent: Bitrate,
     results: Vec<estimator::PacketResult>,
 }
 
@@ -51,6 +57,8 @@ impl Path {
             newest: None,
             limit,
             padding: Bitrate::ZERO,
+            target: Bitrate::ZERO,
+            spent: Bitrate::ZERO,
             results: Vec::new(),
         }
     }
@@ -63,6 +71,13 @@ impl Path {
     /// Padding to send besides probes.
     pub(crate) fn padding(&self) -> Bitrate {
         self.padding
+    }
+
+    /// Whether the target has moved enough since the last budget for another choice. What moves less is looked at with the next
+    /// regular choice.
+    pub(crate) fn has_moved(&self) -> bool {
+        let moved = self.target.max(self.spent) - self.target.min(self.spent);
+        moved * MOVED > self.spent
     }
 
     /// Whether something is under way of which the receiver has not spoken.
@@ -166,7 +181,9 @@ impl Path {
     /// What may be spent on video now.
     pub(crate) fn budget(&mut self, now: Timestamp) -> Budget {
         let reserves = self.reserves();
-        self.history.budget(now, self.limited(self.estimator.estimate().target), &reserves)
+        let target = self.estimator.estimate().target;
+        (self.target, self.spent) = (target, target);
+        self.history.budget(now, self.limited(target), &reserves)
     }
 
     /// The most that may be spent in all from now on; `None` for what the path carries.
@@ -192,7 +209,7 @@ impl Path {
 
     fn follow(&mut self, now: Timestamp) {
         let estimate = self.estimator.estimate();
-        self.padding = estimate.padding;
+        (self.padding, self.target) = (estimate.padding, estimate.target);
         self.pacer.set_estimate(now, &estimate);
     }
 }

@@ -31,9 +31,12 @@ impl Room {
                     _ => false,
                 };
                 if is_news {
-                    self.reselect.insert(at);
+                    let moved = receiver.egress.has_moved();
                     self.run_egress(now, at, out);
-                    self.settle(now, out);
+                    if moved {
+                        self.reselect.insert(at);
+                        self.settle(now, out);
+                    }
                 }
             }
             RtcpItem::SenderReport { ssrc, ntp, rtp_time, reports, .. } => {
