@@ -290,7 +290,7 @@ impl Session {
         self.client.take_effects(&mut effects);
         for effect in effects.drain(..) {
             match effect {
-                Effect::Message(message) => self.say(message).await?,
+                Effect::Message(message) => self.say(*message).await?,
                 Effect::Datagram(datagram) => self.send(&datagram),
                 // Made with the answer that says where it leads; a connection that was lost is made anew.
                 Effect::NewSocket => self.link = None,
