@@ -220,7 +220,7 @@ impl Turn<'_> {
                             && transmit.datagram.len() < 40;
                         self.left.push(transmit);
                     }
-                    Output::Message { .. } | Output::CloseSession { .. } => {}
+                    Output::Message { .. } | Output::CloseSession { .. } | Output::Decision(_) => {}
                     Output::Wait(_) => break,
                 }
             }
