@@ -168,7 +168,7 @@ pub(crate) fn codec(data: &[u8]) {
     for kind in Codec::ALL {
         if let Ok(info) = codec::peek(*kind, payload, marker) {
             assert!(!info.keyframe_start || info.frame_start, "{kind}: a keyframe starts where a frame does");
-            assert!(info.size.is_none() || kind.is_video());
+            assert!(info.size().is_none() || kind.is_video());
         }
     }
     if let Ok((descriptor, length)) = Descriptor::parse(payload) {
