@@ -544,7 +544,7 @@ mod tests {
                         (first, first && keyframe),
                         "{codec}"
                     );
-                    assert_eq!(info.size, (first && keyframe).then_some(*size), "{codec}");
+                    assert_eq!(info.size(), (first && keyframe).then_some(*size), "{codec}");
                 }
             }
         }
