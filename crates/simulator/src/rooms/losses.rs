@@ -38,7 +38,7 @@ fn losses_are_repaired_before_anybody_gives_up() {
         (0.01, 100, 400),
         (0.05, 20, 400),
         (0.05, 100, 500),
-        (0.10, 100, 800),
+        (0.10, 100, 1_200),
     ] {
         for seed in 1..=3 {
             let record = simulate(&call(loss, rtt_ms), Policy::Terrace, seed);
