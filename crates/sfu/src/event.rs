@@ -6,9 +6,11 @@ use std::net::SocketAddr;
 use bytes::BytesMut;
 use selector::Recorded;
 use serde::{Deserialize, Serialize};
-use signalling::{ClientMessage, ServerMessage};
+use signalling::{ClientMessage, Join, ServerMessage};
 use transport::Transmit;
 use units::Timestamp;
+
+use crate::{Admission, Command};
 
 /// One signalling connection. Chosen by the driver, never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,6 +50,18 @@ pub enum Input {
         /// The message, within the limits of `signalling`.
         message: ClientMessage,
     },
+    /// Somebody wants to join whose right to do so the driver has looked at. A `join` in [`Input::Message`] is one of
+    /// whom nothing is asked.
+    Join {
+        /// The connection.
+        session: SessionId,
+        /// The message, within the limits of `signalling`.
+        join: Box<Join>,
+        /// What it may do.
+        admission: Admission,
+    },
+    /// An operator wants something done that [`crate::Sfu::refusal`] has nothing against.
+    Operator(Command),
     /// A signalling connection is gone. Its participant is kept for a while.
     SessionLost {
         /// The connection.

@@ -34,10 +34,12 @@
 mod capability;
 mod config;
 mod event;
+mod grant;
 mod hold;
 mod negotiation;
 mod node;
 mod notice;
+mod operator;
 mod participant;
 mod room;
 mod routes;
@@ -45,9 +47,13 @@ mod session;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod view;
 mod wire;
 
 pub use config::{Config, Limits, Turn};
 pub use event::{Input, LoggedDecision, Output, SessionId};
+pub use grant::{Admission, Grant};
 pub use node::Sfu;
+pub use operator::{Command, Refusal};
 pub use stats::{Load, Stats};
+pub use view::{ParticipantView, RoomView};

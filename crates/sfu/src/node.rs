@@ -51,6 +51,8 @@ pub struct Sfu {
     pub(crate) next_room: u32,
     /// Rooms with something to be said at the end of this input.
     pub(crate) noisy: BTreeSet<RoomId>,
+    /// No participant may come that is not there already.
+    pub(crate) draining: bool,
     pub(crate) closing: bool,
     pub(crate) stats: Stats,
     outputs: VecDeque<Output>,
@@ -81,6 +83,7 @@ impl Sfu {
             next_participant: 1,
             next_room: 1,
             noisy: BTreeSet::new(),
+            draining: false,
             closing: false,
             stats: Stats::default(),
             outputs: VecDeque::new(),
@@ -102,6 +105,8 @@ impl Sfu {
             Input::Datagram { local, source, data } => self.datagram(now, Path::udp(local, source), data),
             Input::Frame { local, source, data } => self.datagram(now, Path::tcp(local, source), data),
             Input::Message { session, message } => self.message(now, session, message),
+            Input::Join { session, join, admission } => self.admit(now, session, *join, admission),
+            Input::Operator(command) => self.operate(now, command),
             Input::SessionLost { session } => self.session_lost(now, session),
             Input::Timeout => {}
             Input::Shutdown => self.shutdown(now),
@@ -139,6 +144,13 @@ impl Sfu {
             self.stats.stray_datagrams += 1;
             return;
         };
+        if !self.routes.is_proven(path)
+            && let Some(participant) = self.participants.get_mut(&id)
+            && !participant.unproven.admit(now)
+        {
+            self.stats.unproven_limited += 1;
+            return;
+        }
         if let Some(transport) = self.participants.get_mut(&id).and_then(|p| p.transport.as_mut()) {
             transport.handle_from(now, path, data);
             self.drain_transport(now, id);
@@ -186,6 +198,10 @@ impl Sfu {
             match event {
                 Event::Rtp(incoming) => {
                     self.stats.packets_in += 1;
+                    if participant.silenced.contains(&incoming.mid) {
+                        self.stats.silenced += 1;
+                        continue;
+                    }
                     self.forwarding = true;
                     self.with_router(now, room, |router, out| {
                         router.handle_rtp(now, id, media(incoming), out)

@@ -55,6 +55,9 @@ impl Sfu {
             }
             RoomEvent::Decision { participant, budget, choices } => {
                 tracing::debug!(room = room.name, %participant, ?budget, ?choices, "decision");
+                if let Some(receiver) = self.participants.get_mut(&participant) {
+                    receiver.budget = budget;
+                }
             }
             RoomEvent::Recorded { participant, record } => {
                 let room = room.name.clone();

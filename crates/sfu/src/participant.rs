@@ -3,17 +3,21 @@
 //! Owns the values that belong to a participant whatever room machinery does with them. Leaves media to `router` and the
 //! messages to `session` and `notice`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use packet::Mid;
 use router::{ParticipantId, PublicationId, SlotView, Source};
-use signalling::Connection;
+use signalling::{Connection, RateLimit};
 use transport::Transport;
-use units::Timestamp;
+use units::{Bitrate, Timestamp};
 
-use crate::SessionId;
 use crate::hold::Held;
 use crate::room::RoomId;
+use crate::{Grant, SessionId};
+
+/// A browser sends a check every 50 ms for each pair of addresses while it connects (RFC 8445 §14.2).
+const UNPROVEN_PER_SECOND: u32 = 100;
+const UNPROVEN_BURST: u32 = 300;
 
 /// What a client said about one of its sending sections. Kept here because it may be said before the section exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +30,10 @@ pub(crate) struct Participant {
     pub(crate) id: ParticipantId,
     pub(crate) room: RoomId,
     pub(crate) name: String,
+    pub(crate) grant: Grant,
+    /// What its device was said to be last.
+    pub(crate) class: Option<signalling::DeviceClass>,
+    pub(crate) joined: Timestamp,
     /// The secret that takes this participant over.
     pub(crate) resume: String,
     /// `None` while the signalling connection is lost.
@@ -35,9 +43,18 @@ pub(crate) struct Participant {
     pub(crate) media: MediaPath,
     /// Packets that wait for those behind them.
     pub(crate) held: Held,
+    /// How many connectivity checks from addresses that have proven nothing are looked at: each costs an HMAC, and whoever
+    /// learns the name of an ICE user can send them from anywhere.
+    pub(crate) unproven: RateLimit,
     pub(crate) described: BTreeMap<Mid, Described>,
     /// The last view; `None` until the first, when every slot is `auto`.
     pub(crate) view: Option<Vec<SlotView>>,
+    /// Sections that an operator muted: their packets are dropped.
+    pub(crate) silenced: BTreeSet<Mid>,
+    /// What an operator allows it to be shown, by slot: the shorter side of the picture in pixels.
+    pub(crate) pins: BTreeMap<Mid, u32>,
+    /// What could be spent on its pictures at the last decision, where that is known.
+    pub(crate) budget: Option<Bitrate>,
     /// What stands of the demand for each of its publications, to be said again after a resume.
     pub(crate) demand: BTreeMap<PublicationId, signalling::Demand>,
     /// The last state that was sent of each slot.
@@ -61,25 +78,45 @@ impl Participant {
     pub(crate) fn new(
         id: ParticipantId,
         room: RoomId,
-        name: String,
+        now: Timestamp,
+        grant: Grant,
+        join: &signalling::Join,
         session: SessionId,
         resume: String,
     ) -> Self {
         Self {
             id,
             room,
-            name,
+            name: join.name.clone(),
+            grant,
+            class: join.capabilities.device.as_ref().map(|device| device.class),
+            joined: now,
             resume,
             session: Some(session),
             transport: None,
             media: MediaPath::Connecting,
             held: Held::default(),
+            unproven: RateLimit::new(now, UNPROVEN_PER_SECOND, UNPROVEN_BURST),
             described: BTreeMap::new(),
             view: None,
+            silenced: BTreeSet::new(),
+            pins: BTreeMap::new(),
+            budget: None,
             demand: BTreeMap::new(),
             sent_slots: BTreeMap::new(),
             expires: None,
         }
+    }
+
+    /// A view with what an operator pinned laid over it. A pin lowers what is shown, and never raises it.
+    pub(crate) fn pinned(&self, view: &[SlotView]) -> Vec<SlotView> {
+        let pinned = |slot: &SlotView| match self.pins.get(&slot.mid) {
+            Some(pin) => {
+                SlotView { max_height: Some(slot.max_height.map_or(*pin, |own| own.min(*pin))), ..*slot }
+            }
+            None => *slot,
+        };
+        view.iter().map(pinned).collect()
     }
 
     /// How others see this participant's connection.

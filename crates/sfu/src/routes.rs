@@ -36,6 +36,11 @@ impl Routes {
         self.by_ufrag.get(ufrag).copied()
     }
 
+    /// Whether a check with valid integrity has come on this path.
+    pub(crate) fn is_proven(&self, path: Path) -> bool {
+        self.by_path.contains_key(&path)
+    }
+
     /// From now on checks for this user fragment go to that participant.
     pub(crate) fn add_ufrag(&mut self, ufrag: &str, id: ParticipantId) {
         self.by_ufrag.insert(ufrag.to_owned(), id);

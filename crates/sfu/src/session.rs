@@ -20,7 +20,7 @@ use units::Timestamp;
 use crate::node::Timer;
 use crate::participant::{Described, Participant};
 use crate::room::{Room, RoomId};
-use crate::{SessionId, Sfu, capability, negotiation, wire};
+use crate::{Admission, Grant, SessionId, Sfu, capability, negotiation, wire};
 
 /// Sections that a client may describe before they exist.
 const MAX_DESCRIBED: usize = 64;
@@ -28,7 +28,9 @@ const MAX_DESCRIBED: usize = 64;
 impl Sfu {
     pub(crate) fn message(&mut self, now: Timestamp, session: SessionId, message: ClientMessage) {
         match (self.sessions.get(&session).copied(), message) {
-            (None, ClientMessage::Join(join)) => self.join(now, session, join),
+            (None, ClientMessage::Join(join)) => {
+                self.join(now, session, join, Admission::Granted(Grant::default()));
+            }
             (None, _) => {
                 let text = "join a room before anything else".to_owned();
                 self.reject(session, ErrorCode::NotJoined, text, None);
@@ -47,7 +49,15 @@ impl Sfu {
         }
     }
 
-    fn join(&mut self, now: Timestamp, session: SessionId, join: Join) {
+    /// Somebody whose right to join was looked at.
+    pub(crate) fn admit(&mut self, now: Timestamp, session: SessionId, join: Join, admission: Admission) {
+        if self.sessions.contains_key(&session) {
+            return self.message(now, session, ClientMessage::Join(join));
+        }
+        self.join(now, session, join, admission);
+    }
+
+    fn join(&mut self, now: Timestamp, session: SessionId, join: Join, admission: Admission) {
         if self.closing {
             let text = "the server is going down; try again in a moment".to_owned();
             self.stats.joins_refused += 1;
@@ -60,9 +70,10 @@ impl Sfu {
                 .is_some_and(|p| self.rooms.get(&p.room).is_some_and(|r| r.name == join.room))
         };
         let resumed = earlier.filter(same_room);
-        let joined = match resumed {
-            Some(id) => self.take_over(now, session, id, join),
-            None => self.enter(now, session, join),
+        let joined = match (resumed, admission) {
+            (Some(id), _) => self.take_over(now, session, id, join),
+            (None, Admission::Granted(grant)) => self.enter(now, session, join, grant),
+            (None, Admission::ReturnOnly(why)) => Err((ErrorCode::Unauthorized, why)),
         };
         match joined {
             Ok(id) => {
@@ -82,7 +93,12 @@ impl Sfu {
         now: Timestamp,
         session: SessionId,
         join: Join,
+        grant: Grant,
     ) -> Result<ParticipantId, (ErrorCode, String)> {
+        if self.draining {
+            let text = "the server takes nobody new, as it is to be stopped; try another".to_owned();
+            return Err((ErrorCode::ShuttingDown, text));
+        }
         let limits = self.config.limits;
         if self.participants.len() >= limits.participants {
             return Err((
@@ -114,7 +130,7 @@ impl Sfu {
         entry.members.push(id);
         entry.router.add_participant(now, id, device);
         self.resumes.insert(resume.clone(), id);
-        let participant = Participant::new(id, room, join.name, session, resume);
+        let participant = Participant::new(id, room, now, grant, &join, session, resume);
         let arrival =
             RoomChange { joined: vec![wire::participant(&participant, &[])], ..RoomChange::default() };
         self.participants.insert(id, participant);
@@ -176,6 +192,7 @@ impl Sfu {
             limits: self.config.advertised,
             resume: participant.resume.clone(),
             resumed,
+            rights: participant.grant.rights(),
         };
         let demands: Vec<_> = participant.demand.values().cloned().collect();
         let speakers = room.speakers.clone();
@@ -222,6 +239,12 @@ impl Sfu {
     }
 
     fn offer(&mut self, now: Timestamp, session: SessionId, id: ParticipantId, sdp: &str) {
+        let grant = self.participants.get(&id).map(|p| p.grant.clone()).unwrap_or_default();
+        if !grant.publish && transport::offers_to_send(sdp, &self.config.transport) == Ok(true) {
+            self.stats.offers_refused += 1;
+            let text = "the token does not allow to send; offer receive-only sections".to_owned();
+            return self.refuse(session, ErrorCode::Forbidden, text, Some("offer"));
+        }
         let answered = match self.negotiate(now, id, sdp) {
             // A page that was loaded again comes with a new connection of its own.
             Err(OfferError::OtherConnection | OfferError::Closed) => {
@@ -241,16 +264,27 @@ impl Sfu {
         let Some(participant) = self.participants.get(&id) else { return };
         let room = participant.room;
         let acknowledged = answer.acknowledgement != Acknowledgement::None;
-        let (sending, slots) = negotiation::sections(&answer.sections, acknowledged);
+        let (mut sending, mut slots) = negotiation::sections(&answer.sections, acknowledged);
+        if !grant.publish {
+            sending.clear();
+        }
+        if !grant.subscribe {
+            // The sections stand, so that the offer of an ordinary client is answered; nothing is ever in them.
+            slots.clear();
+        }
         let described = participant.described.clone();
-        let view = participant.view.clone();
+        let silenced = participant.silenced.clone();
+        let view = participant.view.as_ref().map(|view| participant.pinned(view));
         self.say(session, ServerMessage::Answer(Answer { sdp: answer.sdp }));
         self.with_router(now, room, |router, out| {
             router.set_sections(now, id, &sending, &slots, out);
             for section in &sending {
-                if let Some(said) = described.get(&section.mid) {
-                    router.set_publication(now, id, section.mid, said.muted, said.source, out);
-                }
+                let said = described
+                    .get(&section.mid)
+                    .copied()
+                    .unwrap_or(Described { muted: false, source: router::Source::of(section.kind) });
+                let muted = said.muted || silenced.contains(&section.mid);
+                router.set_publication(now, id, section.mid, muted, said.source, out);
             }
             if let Some(view) = &view {
                 router.set_view(now, id, view, out);
@@ -281,7 +315,9 @@ impl Sfu {
     }
 
     fn capabilities(&mut self, now: Timestamp, id: ParticipantId, said: &Capabilities) {
-        let Some(room) = self.participants.get(&id).map(|p| p.room) else { return };
+        let Some(participant) = self.participants.get_mut(&id) else { return };
+        participant.class = said.device.as_ref().map(|device| device.class);
+        let room = participant.room;
         let device = capability::profile(&self.config.presets, said);
         let limit = capability::downlink_limit(said);
         self.with_router(now, room, |router, out| {
@@ -294,7 +330,9 @@ impl Sfu {
         let Some(participant) = self.participants.get_mut(&id) else { return };
         let room = participant.room;
         let view: Vec<_> = said.slots.iter().filter_map(wire::slot_view).collect();
-        participant.view = Some(view.clone());
+        let told = participant.pinned(&view);
+        participant.view = Some(view);
+        let view = told;
         self.with_router(now, room, |router, out| router.set_view(now, id, &view, out));
     }
 
@@ -318,8 +356,9 @@ impl Sfu {
         let described = Described { muted: said.muted, source: wire::source(said.source) };
         participant.described.insert(mid, described);
         let room = participant.room;
+        let muted = described.muted || participant.silenced.contains(&mid);
         self.with_router(now, room, |router, out| {
-            router.set_publication(now, id, mid, described.muted, described.source, out);
+            router.set_publication(now, id, mid, muted, described.source, out);
         });
     }
 
@@ -426,12 +465,12 @@ impl Sfu {
     }
 
     /// Answers with an error and ends the connection.
-    fn reject(&mut self, session: SessionId, code: ErrorCode, text: String, about: Option<&str>) {
+    pub(crate) fn reject(&mut self, session: SessionId, code: ErrorCode, text: String, about: Option<&str>) {
         self.complain(session, code, text, true, about);
         self.hang_up(session);
     }
 
-    fn complain(
+    pub(crate) fn complain(
         &mut self,
         session: SessionId,
         code: ErrorCode,

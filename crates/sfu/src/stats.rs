@@ -5,6 +5,8 @@
 pub struct Stats {
     /// Datagrams that belong to no participant.
     pub stray_datagrams: u64,
+    /// Connectivity checks from unproven addresses that were not looked at, as there were too many for one participant.
+    pub unproven_limited: u64,
     /// Packets for a participant whose media path is not there (any more).
     pub unsendable: u64,
     /// Joins that were accepted, resumes included.
@@ -19,6 +21,8 @@ pub struct Stats {
     pub offers_refused: u64,
     /// Media packets taken in.
     pub packets_in: u64,
+    /// Media packets dropped because an operator muted their publication.
+    pub silenced: u64,
     /// Packets handed to receivers' transports.
     pub packets_out: u64,
 }

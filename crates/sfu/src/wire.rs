@@ -49,6 +49,7 @@ pub(crate) fn participant(who: &Participant, publications: &[PublicationState]) 
     signalling::Participant {
         id: participant_id(who.id),
         name: who.name.clone(),
+        identity: who.grant.identity.clone(),
         connection: who.connection(),
         publications: publications.iter().filter(|p| p.participant == who.id).map(publication).collect(),
     }

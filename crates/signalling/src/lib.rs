@@ -39,7 +39,7 @@ pub use roster::{
 };
 pub use server::{
     AdvertisedLimits, Answer, Demand, EncodingDemand, Error, ErrorCode, IceServer, IncomingMessage, Joined,
-    Moved, NextStep, Reason, RoomChange, ServerMessage, SlotState, Slots, Speaker, Speakers,
+    Moved, NextStep, Reason, Rights, RoomChange, ServerMessage, SlotState, Slots, Speaker, Speakers,
 };
 
 /// The WebSocket subprotocol that this crate speaks (`Sec-WebSocket-Protocol`, RFC 6455 §1.9).

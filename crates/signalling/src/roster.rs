@@ -57,6 +57,9 @@ pub struct Participant {
     pub id: ParticipantId,
     /// What the participant calls itself. Text to show, not to trust: any characters but control characters.
     pub name: String,
+    /// Who vouches for it: the subject of its token. Absent where nobody needs one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
     /// How its media path is doing.
     #[serde(default)]
     pub connection: Connection,

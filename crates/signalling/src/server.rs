@@ -50,6 +50,27 @@ pub struct Joined {
     /// that no offer is needed.
     #[serde(default)]
     pub resumed: bool,
+    /// What this client may do here. An offer that sends without the right to is refused with `forbidden`.
+    #[serde(default)]
+    pub rights: Rights,
+}
+
+/// What a participant may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Rights {
+    /// Send audio and video.
+    pub publish: bool,
+    /// Receive audio and video.
+    pub subscribe: bool,
+    /// Remove and mute others by the operator's interface.
+    pub administrate: bool,
+}
+
+impl Default for Rights {
+    /// Those of a participant where nobody needs a token.
+    fn default() -> Self {
+        Self { publish: true, subscribe: true, administrate: false }
+    }
 }
 
 /// A STUN or TURN server, in the form that `RTCPeerConnection` takes.
@@ -308,6 +329,8 @@ pub enum ErrorCode {
     AlreadyJoined,
     /// The token is missing, wrong, expired, or for another room.
     Unauthorized,
+    /// The token does not allow this.
+    Forbidden,
     /// The room has as many participants as it may.
     RoomFull,
     /// The server has as many rooms or participants as it may.

@@ -55,7 +55,7 @@ pub mod turn;
 pub use config::{Config, Security};
 pub use event::{CloseReason, Event, IncomingRtp, Path, Protocol, Transmit};
 pub use identity::{Identity, IdentityError};
-pub use sdp::{Answer, OfferError};
+pub use sdp::{Answer, OfferError, offers_to_send};
 pub use section::{Acknowledgement, NegotiatedCodec, Section, SendingSection, SlotSection};
 pub use stats::TransportStats;
 pub use transport::{SendError, Transport};

@@ -11,6 +11,7 @@ pub use error::OfferError;
 
 use packet::ExtensionIds;
 
+use crate::config::Config;
 use crate::section::{Acknowledgement, Section};
 
 /// The result of an offer.
@@ -28,4 +29,16 @@ pub struct Answer {
     /// The client restarted ICE (RFC 8445 §9): [`crate::Transport::ufrag`] has changed. Checks by the old one
     /// are answered until the new one is used.
     pub ice_restarted: bool,
+}
+
+/// Whether an offer has a section in which the client would send.
+///
+/// # Errors
+/// [`OfferError`] as [`crate::Transport::handle_offer`] would give it for what does not depend on earlier offers.
+pub fn offers_to_send(sdp: &str, config: &Config) -> Result<bool, OfferError> {
+    let offer = offer::parse(sdp, config)?;
+    let sends = |media: &model::OfferedMedia| {
+        matches!(media.direction, model::Direction::SendReceive | model::Direction::Send)
+    };
+    Ok(offer.sections.iter().filter_map(|section| section.content.as_ref()).any(sends))
 }
