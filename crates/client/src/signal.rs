@@ -1,6 +1,9 @@
-//! The signalling connection: a WebSocket with one JSON message per text frame.
+//! The signalling connection: a WebSocket with one JSON message per text frame, or, to an address below `/whip/` or
+//! `/whep/`, plain HTTP (`http`).
 //!
 //! Owns address, TLS, subprotocol and the form of messages. What messages mean is for `participant`.
+
+mod http;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -20,45 +23,38 @@ use tokio_tungstenite::tungstenite::protocol::Message;
 use crate::error::ConnectError;
 use crate::tls::Trust;
 
-trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Socket for T {}
 
 /// An open signalling connection.
 pub struct Signal {
-    socket: WebSocketStream<Box<dyn Socket>>,
+    way: Way,
     local: IpAddr,
 }
 
+enum Way {
+    Socket(Box<WebSocketStream<Box<dyn Socket>>>),
+    Http(Box<http::Http>),
+}
+
 impl Signal {
-    /// Connects to `url`: `wss://` or `https://`, or `ws://` and `http://` without TLS; a path other than `/` is kept.
+    /// Connects to `url`: `wss://` or `https://`, or `ws://` and `http://` without TLS; a path other than `/` is kept, and one
+    /// below `/whip/` or `/whep/` is spoken to in that protocol.
     ///
     /// # Errors
     /// [`ConnectError`] says which step failed.
     pub async fn connect(url: &str, trust: Trust) -> Result<Self, ConnectError> {
         let target = Target::parse(url).ok_or_else(|| ConnectError::Address(url.to_owned()))?;
-        let tcp =
-            TcpStream::connect((target.host.as_str(), target.port)).await.map_err(ConnectError::Socket)?;
-        tcp.set_nodelay(true).map_err(ConnectError::Socket)?;
-        let local = tcp.local_addr().map_err(ConnectError::Socket)?.ip();
-        let socket: Box<dyn Socket> = if target.tls {
-            let config = trust.client_config().map_err(ConnectError::Tls)?;
-            let name = ServerName::try_from(target.host.clone())
-                .map_err(|_| ConnectError::Address(url.to_owned()))?;
-            Box::new(
-                TlsConnector::from(Arc::new(config))
-                    .connect(name, tcp)
-                    .await
-                    .map_err(ConnectError::Socket)?,
-            )
-        } else {
-            Box::new(tcp)
-        };
+        let (socket, local) = open(&target, trust).await?;
+        if target.path.starts_with("/whip/") || target.path.starts_with("/whep/") {
+            return Ok(Self { way: Way::Http(Box::new(http::Http::new(target, trust))), local });
+        }
         let mut request = target.url.into_client_request().map_err(ConnectError::websocket)?;
         let protocol = HeaderValue::from_static(signalling::SUBPROTOCOL);
         request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
         let (socket, _) =
             tokio_tungstenite::client_async(request, socket).await.map_err(ConnectError::websocket)?;
-        Ok(Self { socket, local })
+        Ok(Self { way: Way::Socket(Box::new(socket)), local })
     }
 
     /// The address of this machine on the way to the server.
@@ -71,14 +67,23 @@ impl Signal {
     /// # Errors
     /// [`ConnectError`] when the connection has ended.
     pub async fn send(&mut self, message: &ClientMessage) -> Result<(), ConnectError> {
-        let text = serde_json::to_string(message).expect("every message has a JSON form");
-        self.socket.send(Message::text(text)).await.map_err(ConnectError::websocket)
+        match &mut self.way {
+            Way::Http(http) => http.send(message).await,
+            Way::Socket(socket) => {
+                let text = serde_json::to_string(message).expect("every message has a JSON form");
+                socket.send(Message::text(text)).await.map_err(ConnectError::websocket)
+            }
+        }
     }
 
     /// The next message that is understood; `None` once the connection has ended. Cancelling loses nothing.
     pub async fn receive(&mut self) -> Option<ServerMessage> {
+        let socket = match &mut self.way {
+            Way::Http(http) => return http.receive().await,
+            Way::Socket(socket) => socket,
+        };
         loop {
-            match self.socket.next().await? {
+            match socket.next().await? {
                 Ok(Message::Text(text)) => match serde_json::from_str(&text) {
                     Ok(message) => return Some(message),
                     // The contract has clients ignore what they do not know.
@@ -91,17 +96,38 @@ impl Signal {
     }
 
     /// Says goodbye to the WebSocket.
-    pub async fn close(mut self) {
-        // The connection ends either way.
-        let _ = self.socket.close(None).await;
+    pub async fn close(self) {
+        match self.way {
+            Way::Http(http) => http.close().await,
+            Way::Socket(mut socket) => {
+                // The connection ends either way.
+                let _ = WebSocketStream::close(&mut socket, None).await;
+            }
+        }
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
+/// A connection to the server, with TLS where the address asks for it, and the address of this machine on it.
+async fn open(target: &Target, trust: Trust) -> Result<(Box<dyn Socket>, IpAddr), ConnectError> {
+    let tcp = TcpStream::connect((target.host.as_str(), target.port)).await.map_err(ConnectError::Socket)?;
+    tcp.set_nodelay(true).map_err(ConnectError::Socket)?;
+    let local = tcp.local_addr().map_err(ConnectError::Socket)?.ip();
+    if !target.tls {
+        return Ok((Box::new(tcp), local));
+    }
+    let config = trust.client_config().map_err(ConnectError::Tls)?;
+    let name =
+        ServerName::try_from(target.host.clone()).map_err(|_| ConnectError::Address(target.url.clone()))?;
+    let tls = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
+    Ok((Box::new(tls.map_err(ConnectError::Socket)?), local))
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Target {
     tls: bool,
     host: String,
     port: u16,
+    path: String,
     url: String,
 }
 
@@ -121,7 +147,7 @@ impl Target {
         };
         let scheme = if tls { "wss" } else { "ws" };
         let url = format!("{scheme}://{}{path}", uri.authority()?);
-        Some(Self { tls, host, port, url })
+        Some(Self { tls, host, port, path: path.to_owned(), url })
     }
 }
 
