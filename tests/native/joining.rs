@@ -74,3 +74,29 @@ async fn a_lost_socket_costs_no_frame() {
     watcher.leave().await;
     server.shut_down().await.unwrap();
 }
+
+#[tokio::test]
+async fn who_may_not_send_or_receive_does_not() {
+    let mut config = Config {
+        listen: (std::net::Ipv4Addr::LOCALHOST, 0).into(),
+        workers: Some(std::num::NonZeroU16::MIN),
+        ..Config::default()
+    };
+    config.access.keys.push("k:0123456789abcdef0123456789abcdef".parse().unwrap());
+    let server = Server::start_ephemeral(config).await.unwrap();
+    let day = Duration::from_secs(86_400);
+    let (guest, operator) = (server.token("room", false, day), server.token("room", true, day));
+    let refused = Participant::join(
+        &server.summary.url,
+        Options { token: operator.clone(), ..camera(&server, "x", 1) },
+    );
+    match refused.await {
+        Err(JoinError::Refused(error)) => assert_eq!(error.code, ErrorCode::Forbidden),
+        other => panic!("an offer that sends needs the right to: {:?}", other.err()),
+    }
+    let _camera = join(&server, Options { token: guest.clone(), ..camera(&server, "camera", 1) }).await;
+    let blind = join(&server, Options { token: operator, ..desktop(options(&server, "blind")) }).await;
+    let watcher = join(&server, Options { token: guest, ..desktop(options(&server, "watcher")) }).await;
+    wait_for(&watcher, "who may receive does", |r| r.frames > 60).await;
+    assert_eq!(blind.receiver_report().video.frames, 0, "and who may not does not");
+}

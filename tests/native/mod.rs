@@ -4,9 +4,12 @@
 //! machine may freeze a picture, but it may not make a frame that does not decode, or lose a packet for good.
 
 mod calls;
+mod hostile;
 mod joining;
 mod losses;
 mod moving;
+mod operator;
+mod whip;
 
 use std::time::Duration;
 

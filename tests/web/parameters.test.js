@@ -18,3 +18,9 @@ test("nonsense is left out", () => {
     assert.deepEqual(readParameters(query), { auto: false }, query);
   }
 });
+
+test("a token in the fragment goes before one in the query", () => {
+  assert.equal(readParameters("?token=a", "#token=b").token, "b");
+  assert.equal(readParameters("", "#token=b").token, "b");
+  assert.equal(readParameters("?token=a", "").token, "a");
+});

@@ -84,11 +84,23 @@ impl Admission {
         Ok(Permit { shared: Arc::clone(shared), client })
     }
 
+    /// How many connections are open.
+    pub(crate) fn open(&self) -> u32 {
+        *self.shared.open.borrow()
+    }
+
     /// Waits until no connection is open.
     pub(crate) async fn idle(&self) {
         let mut open = self.shared.open.subscribe();
         // An error would mean that the sender is gone, but `self` holds it.
         let _ = open.wait_for(|open| *open == 0).await;
+    }
+}
+
+impl Permit {
+    /// What counts as the client; `None` where it is exempt from bounds per client.
+    pub(crate) fn client(&self) -> Option<IpAddr> {
+        self.client
     }
 }
 

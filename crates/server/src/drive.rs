@@ -95,9 +95,9 @@ impl Driver {
     /// One message from a signalling socket or from the server.
     fn take(&mut self, message: ToWorker) {
         match message {
-            ToWorker::Open { session, outbound, join } => {
+            ToWorker::Open { session, outbound, join, admission } => {
                 self.sessions.insert(session, outbound);
-                self.input(Input::Message { session, message: join });
+                self.input(Input::Join { session, join, admission });
             }
             // A session that the node has closed may still have messages on their way.
             ToWorker::Message { session, message } if self.sessions.contains_key(&session) => {
@@ -114,8 +114,17 @@ impl Driver {
             ToWorker::PathClosed { local, source } => {
                 self.connections.remove(&(local, source));
             }
+            ToWorker::Ask(question) => question.answer(&self.node),
             // Whoever asked may have given up.
-            ToWorker::Probe(answer) => drop(answer.send(())),
+            ToWorker::Sockets(answer) => drop(answer.send(self.socket.counters)),
+            ToWorker::Operate { command, answer } => {
+                let refusal = self.node.refusal(&command);
+                if refusal.is_none() {
+                    self.input(Input::Operator(command));
+                }
+                // Whoever asked may have given up.
+                let _ = answer.send(refusal);
+            }
             ToWorker::Shutdown => {
                 self.stopping = true;
                 self.input(Input::Shutdown);

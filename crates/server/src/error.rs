@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use crate::access::KeyError;
 use crate::certificate::CertificateError;
 use crate::config::ConfigError;
 
@@ -13,6 +14,9 @@ pub enum StartError {
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// A key for tokens cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// There is no certificate to serve with.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
@@ -47,6 +51,7 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_)
+            | Self::Key(_)
             | Self::LogFilter(_)
             | Self::DecisionLog(_)
             | Self::Certificate(CertificateError::Unusable { .. } | CertificateError::Names { .. }) => 2,

@@ -1,13 +1,16 @@
 //! The paths of the server: pages, health, and the door to signalling.
 //!
-//! Owns routing and the checks that a request for a WebSocket must pass. Only GET and HEAD exist, so no request body is
-//! ever read. What is said over the socket is `websocket`'s.
+//! Owns routing and the checks that a request for a WebSocket must pass. Outside of the operator's interface only GET and
+//! HEAD exist, and no request body is ever read. What is said over the socket is `websocket`'s.
 
+use std::future::ready;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Method, Response, StatusCode};
 use axum::middleware::map_response;
@@ -17,10 +20,15 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use crate::admission::Permit;
+use crate::access::{Access, links};
+use crate::admin;
+use crate::admission::{Admission, Permit};
+use crate::gate::Gate;
+use crate::metrics::{self, Tally};
 use crate::origin::{self, Origin};
 use crate::pages::{Pages, plain, secure};
 use crate::websocket;
+use crate::whip;
 
 /// What requests are answered from.
 pub(crate) struct App {
@@ -28,17 +36,38 @@ pub(crate) struct App {
     pub(crate) signalling: websocket::Context,
     /// Pages of other hosts that may open a socket.
     pub(crate) origins: Vec<Origin>,
+    pub(crate) access: Arc<Access>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) links: links::Links,
+    pub(crate) watch: admin::Watch,
+    pub(crate) whip: whip::Resources,
+    pub(crate) admission: Admission,
+    pub(crate) tally: Arc<Tally>,
+    /// `/metrics` needs no token.
+    pub(crate) open_metrics: bool,
+    /// `Strict-Transport-Security`, where the operator wants it.
+    pub(crate) strict_transport: Option<HeaderValue>,
+    /// Nobody new is let in, so whoever spreads load should look elsewhere.
+    pub(crate) draining: AtomicBool,
 }
 
 /// All paths.
 pub(crate) fn router(app: Arc<App>) -> Router {
+    let strict = app.strict_transport.clone();
     Router::new()
         .route("/", get(page))
         .route("/r/{room}", get(page))
+        .route("/operator", get(operator))
+        .route("/l/{code}", get(link))
+        .route("/health", get(health))
         .route("/healthz", get(health))
+        .route("/ready", get(readiness))
         .route(signalling::PATH, get(signal))
+        .route("/metrics", get(metrics::page))
+        .merge(admin::router(Arc::clone(&app)))
+        .merge(whip::router(Arc::clone(&app)))
         .fallback(file)
-        .layer(map_response(async |response: Response<Body>| secure(response)))
+        .layer(map_response(move |response: Response<Body>| ready(secure(response, strict.as_ref()))))
         .with_state(app)
 }
 
@@ -47,7 +76,33 @@ async fn page(State(app): State<Arc<App>>, headers: HeaderMap) -> Response<Body>
     app.pages.get("index.html", &headers)
 }
 
+/// The operator's page. It shows nothing without a token, which it takes from the fragment of its address.
+async fn operator(State(app): State<Arc<App>>, headers: HeaderMap) -> Response<Body> {
+    app.pages.get("operator.html", &headers)
+}
+
+/// A link that works once: leads to a room, with a token.
+async fn link(State(app): State<Arc<App>>, Path(code): Path<String>, method: Method) -> Response<Body> {
+    // Whoever only wants to know what is there (a preview) does not use the link up.
+    if method != Method::GET {
+        return plain(StatusCode::METHOD_NOT_ALLOWED, "Open the link.\n");
+    }
+    let target = app.links.open(&code, &app.access, Instant::now());
+    let Some(target) = target.and_then(|target| HeaderValue::try_from(target).ok()) else {
+        return plain(
+            StatusCode::NOT_FOUND,
+            "This link was used already, or is too old. The terminal shows another.\n",
+        );
+    };
+    let mut response = plain(StatusCode::SEE_OTHER, "");
+    response.headers_mut().insert(header::LOCATION, target);
+    response
+}
+
 async fn file(State(app): State<Arc<App>>, request: Request) -> Response<Body> {
+    if request.uri().path().starts_with("/api/") {
+        return admin::unknown(request.method());
+    }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "Only GET is understood here.\n");
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -64,6 +119,14 @@ async fn health(State(app): State<Arc<App>>) -> Response<Body> {
         plain(StatusCode::OK, "ok\n")
     } else {
         plain(StatusCode::SERVICE_UNAVAILABLE, "a worker does not answer\n")
+    }
+}
+
+/// For load balancers: 200 while the server is healthy and lets people in.
+async fn readiness(state: State<Arc<App>>) -> Response<Body> {
+    match state.draining.load(Ordering::Relaxed) {
+        true => plain(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+        false => health(state).await,
     }
 }
 
@@ -90,13 +153,14 @@ async fn signal(State(app): State<Arc<App>>, mut request: Request) -> Response<B
     let permit = request.extensions_mut().remove::<Arc<Permit>>();
     let upgrade = hyper::upgrade::on(request);
     tokio::spawn(async move {
-        // Held for as long as the socket is open.
-        let _permit = permit;
+        let client = permit.as_ref().and_then(|permit| permit.client());
         // An error means that the client left before the response was out.
         let Ok(upgraded) = upgrade.await else { return };
         let config = Some(websocket::config(&app.signalling.message_limits));
         let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, config).await;
-        websocket::serve(socket, &app.signalling).await;
+        websocket::serve(socket, &app.signalling, client).await;
+        // Held for as long as the socket is open.
+        drop(permit);
     });
     response
 }

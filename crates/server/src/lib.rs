@@ -29,6 +29,8 @@
 //! # Ok::<(), server::StartError>(()) }).unwrap();
 //! ```
 
+mod access;
+mod admin;
 mod admission;
 mod certificate;
 mod cli;
@@ -39,20 +41,26 @@ mod decision_log;
 mod drive;
 mod environment;
 mod error;
+mod gate;
 mod http;
 mod listener;
 mod log;
 mod media_tcp;
+mod metrics;
 mod network;
 mod origin;
 mod pages;
+mod renewal;
 mod server;
 mod stop;
 mod tls;
 pub mod udp;
 mod websocket;
+mod whip;
 mod worker;
 
+pub use access::KeyError;
+pub use admin::document::document;
 pub use certificate::{CertificateError, Fingerprint, Source};
 pub use cli::run;
 pub use config::{Config, ConfigError};

@@ -7,6 +7,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -21,9 +22,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use transport::framing::Opening;
 
-use crate::admission::{Admission, Permit};
+use crate::admission::{Admission, Permit, Refusal};
 use crate::config::Limits;
 use crate::media_tcp;
+use crate::metrics::Tally;
 use crate::stop::Stop;
 use crate::tls::Security;
 use crate::worker::Workers;
@@ -33,6 +35,11 @@ const HEAD_BYTES: usize = 16 * 1_024;
 /// Pause after the system refused a connection for want of file descriptors, as the next attempt would fail as well.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
+/// Goes with every request: a handler whose response has no end sets it, so that its connection is not closed for being
+/// open for too long.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KeepOpen(pub(crate) Arc<AtomicBool>);
+
 /// Accepts connections on one socket.
 pub(crate) struct Listener {
     pub(crate) socket: TcpListener,
@@ -40,6 +47,7 @@ pub(crate) struct Listener {
     pub(crate) router: Router,
     pub(crate) workers: Arc<Workers>,
     pub(crate) admission: Admission,
+    pub(crate) tally: Arc<Tally>,
     pub(crate) limits: Limits,
     pub(crate) stop: Stop,
 }
@@ -68,12 +76,16 @@ impl Listener {
             Ok(permit) => permit,
             Err(refusal) => {
                 tracing::debug!(%peer, ?refusal, "connection refused");
+                Tally::count(match refusal {
+                    Refusal::Total => &self.tally.connections_total,
+                    Refusal::PerClient => &self.tally.connections_per_address,
+                });
                 return;
             }
         };
         let (security, router, workers) =
             (self.security.clone(), self.router.clone(), Arc::clone(&self.workers));
-        let (limits, mut stop) = (self.limits.clone(), self.stop.clone());
+        let (limits, mut stop, tally) = (self.limits.clone(), self.stop.clone(), Arc::clone(&self.tally));
         tokio::spawn(async move {
             // Signalling messages are small and wait for nothing. An error means that the peer has gone.
             let _ = tcp.set_nodelay(true);
@@ -91,8 +103,14 @@ impl Listener {
             }
             match timeout(limits.handshake.0, security.accept(tcp)).await {
                 Ok(Ok(stream)) => serve(stream, router, permit, &limits, stop).await,
-                Ok(Err(error)) => tracing::debug!(%peer, %error, "handshake failed"),
-                Err(_) => tracing::debug!(%peer, "handshake took too long"),
+                Ok(Err(error)) => {
+                    Tally::count(&tally.handshakes);
+                    tracing::debug!(%peer, %error, "handshake failed");
+                }
+                Err(_) => {
+                    Tally::count(&tally.handshakes);
+                    tracing::debug!(%peer, "handshake took too long");
+                }
             }
         });
     }
@@ -104,10 +122,13 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let permit = Arc::new(permit);
+    let keep_open = KeepOpen::default();
+    let kept = keep_open.clone();
     let service = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
         // A request that becomes a socket takes the place of its connection along.
         request.extensions_mut().insert(Arc::clone(&permit));
+        request.extensions_mut().insert(keep_open.clone());
         service.call(request)
     });
     let connection = http1::Builder::new()
@@ -118,10 +139,18 @@ where
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     // How a connection ends, other than by its time, is the client's business.
+    let too_long = async {
+        loop {
+            tokio::time::sleep(limits.page.0).await;
+            if !kept.0.load(Ordering::Relaxed) {
+                return;
+            }
+        }
+    };
     tokio::select! {
         _ = connection.as_mut() => return,
         () = stop.raised() => {}
-        () = tokio::time::sleep(limits.page.0) => {}
+        () = too_long => {}
     }
     // The response under way may end; what has not ended in the time for one request is cut off.
     connection.as_mut().graceful_shutdown();

@@ -44,9 +44,11 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
      media-src 'self' blob:; connect-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'";
 
-/// On every response. There is no `Strict-Transport-Security`: with a self-signed certificate it would take from people
-/// the possibility to accept it (RFC 6797 §8.4), and with a real one the proxy or the operator decides for the host.
-const SECURITY_HEADERS: [(HeaderName, &str); 6] = [
+/// On every response. `Strict-Transport-Security` only where the operator wants it: with a self-signed certificate it
+/// would take from people the possibility to accept it (RFC 6797 §8.4).
+const SECURITY_HEADERS: [(HeaderName, &str); 7] = [
+    // For browsers that do not know `frame-ancestors`.
+    (header::X_FRAME_OPTIONS, "DENY"),
     (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     // The room's name is in the path: it is nobody else's business.
@@ -202,7 +204,10 @@ pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
 }
 
 /// Adds the headers that every response carries, unless it has its own.
-pub(crate) fn secure(mut response: Response<Body>) -> Response<Body> {
+pub(crate) fn secure(mut response: Response<Body>, strict: Option<&HeaderValue>) -> Response<Body> {
+    if let Some(strict) = strict {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, strict.clone());
+    }
     for (name, value) in SECURITY_HEADERS {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
@@ -357,7 +362,7 @@ mod tests {
             ("app/main.js", "", "same-origin"),
             ("index.html", "", "same-origin"),
         ] {
-            let response = secure(pages.get(path, &HeaderMap::new()));
+            let response = secure(pages.get(path, &HeaderMap::new()), None);
             assert_eq!(response.status(), StatusCode::OK, "{path}");
             assert_eq!(header(&response, &header::ACCESS_CONTROL_ALLOW_ORIGIN), allowed, "{path}");
             let policy = HeaderName::from_static("cross-origin-resource-policy");

@@ -5,13 +5,18 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
+use axum::http::HeaderValue;
 use sfu::Sfu;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use units::DataSize;
 
+use crate::access::{ANY_ROOM, Access, Claims, Right, links, seconds_from_now};
+use crate::admin::Watch;
 use crate::admission::Admission;
 use crate::certificate::{self, Certificate, Fingerprint, Source};
 use crate::clock::Clock;
@@ -19,14 +24,20 @@ use crate::config::{Config, Span};
 use crate::data_dir;
 use crate::decision_log::DecisionLog;
 use crate::error::StartError;
+use crate::gate::Gate;
 use crate::http::{self, App};
 use crate::listener::Listener;
+use crate::metrics::Tally;
 use crate::network::{self, Sockets};
 use crate::pages::Pages;
+use crate::renewal;
 use crate::stop::{self, RaiseStop};
 use crate::tls::Security;
 use crate::websocket;
 use crate::worker::{Panicked, ToWorker, Worker, Workers};
+
+/// The key of a server that was given none ends with it; so long may its operator's link be kept open.
+const OWN_TOKEN_LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Starts servers.
 #[derive(Debug)]
@@ -39,6 +50,7 @@ pub struct Handle {
     pub address: SocketAddr,
     /// What was opened, for people.
     pub summary: Summary,
+    access: Arc<Access>,
     workers: Vec<Worker>,
     app: Arc<App>,
     admission: Admission,
@@ -61,6 +73,10 @@ pub struct Summary {
     pub media: Vec<SocketAddr>,
     /// The addresses that clients are told.
     pub announced: Vec<IpAddr>,
+    /// Where the operator's page is, with a token: for a server that has a key of its own only. A secret.
+    pub operator: Option<String>,
+    /// A token is needed to join.
+    pub tokens: bool,
     /// What the system granted of the receive and the send buffer of a media socket.
     pub buffers: (DataSize, DataSize),
 }
@@ -106,9 +122,12 @@ impl Server {
             Some(certificate) => Security::tls(certificate)?,
             None => Security::Plain,
         };
+        let access = Arc::new(Access::new(&config.access)?);
         let Sockets { tcp, address, media } = network::bind(&config)?;
         let (url, other_urls) = urls(address, &announced, shown.is_some());
         let summary = Summary {
+            operator: operator_link(&access, &url),
+            tokens: !access.is_open(),
             url,
             other_urls,
             certificate: shown,
@@ -131,10 +150,29 @@ impl Server {
             start_workers(&config, clock, media, &summary.announced, address.port())?.into_iter().unzip();
         let (raise_stop, stop) = stop::flag();
         let inboxes = Arc::new(Workers::new(inboxes));
+        let admission = Admission::new(config.limits.connections, config.limits.connections_per_address);
+        let tally = Arc::new(Tally::default());
+        let gate = Arc::new(Gate::new(&config.limits, clock));
         let app = Arc::new(App {
             pages: Pages::embedded(),
             origins: config.allow_origins.clone(),
+            access: Arc::clone(&access),
+            gate: Arc::clone(&gate),
+            links: links::Links::default(),
+            watch: Watch::new(),
+            whip: Default::default(),
+            admission: admission.clone(),
+            tally: Arc::clone(&tally),
+            open_metrics: config.metrics.open,
+            strict_transport: config
+                .tls
+                .strict_transport
+                .and_then(|span| HeaderValue::try_from(format!("max-age={}", span.0.as_secs())).ok()),
+            draining: AtomicBool::new(false),
             signalling: websocket::Context {
+                access: Arc::clone(&access),
+                gate,
+                tally: Arc::clone(&tally),
                 workers: Arc::clone(&inboxes),
                 limits: config.limits.clone(),
                 message_limits: config.message_limits(),
@@ -142,18 +180,26 @@ impl Server {
                 stop: stop.clone(),
             },
         });
-        let admission = Admission::new(config.limits.connections, config.limits.connections_per_address);
+        if let (Some(served), Some(cert), Some(key)) = (security.served(), &config.tls.cert, &config.tls.key)
+        {
+            let (cert, key) = (cert.clone(), key.clone());
+            tokio::spawn(renewal::run(served, cert, key, config.tls.look.0, stop.clone()));
+        }
         let listener = Listener {
             socket,
             security,
             router: http::router(Arc::clone(&app)),
             workers: inboxes,
             admission: admission.clone(),
+            tally: Arc::clone(&tally),
             limits: config.limits.clone(),
-            stop,
+            stop: stop.clone(),
         };
         let listener = tokio::spawn(listener.run());
+        let watching = Arc::clone(&app);
+        tokio::spawn(async move { watching.watch.run(&watching.signalling.workers, clock, stop).await });
         Ok(Handle {
+            access,
             address,
             summary,
             workers,
@@ -176,6 +222,7 @@ impl Server {
         if let (Some(cert), Some(key)) = (&config.tls.cert, &config.tls.key) {
             Security::tls(certificate::from_files(cert, key)?)?;
         }
+        Access::new(&config.access)?;
         Ok(())
     }
 }
@@ -186,6 +233,28 @@ impl Handle {
         let ends = self.workers.iter_mut().map(|worker| Box::pin(worker.ended()));
         let _ = futures_util::future::select_all(ends).await;
         WorkerFailed
+    }
+
+    /// A path that lets one device in, once, with a token for any room.
+    pub fn invite(&self) -> String {
+        self.app.links.issue(Instant::now())
+    }
+
+    /// Waits until such a path was used.
+    pub fn invitation_used(&self) -> impl Future<Output = ()> + use<> {
+        let app = Arc::clone(&self.app);
+        async move { app.links.used().await }
+    }
+
+    /// A token for a room, or for all with `*`, that allows to send and receive, or to administrate. `None` when only
+    /// public keys are configured.
+    pub fn token(&self, room: &str, administrate: bool, life: Duration) -> Option<String> {
+        let rights = match administrate {
+            true => vec![Right::Administrate],
+            false => vec![Right::Publish, Right::Subscribe],
+        };
+        let exp = seconds_from_now(life);
+        self.access.sign(&Claims { sub: None, room: room.to_owned(), rights, exp, nbf: None }, None)
     }
 
     /// Stops accepting, tells every participant, closes their transports, and waits until all sockets are closed, for
@@ -217,6 +286,15 @@ impl Drop for Handle {
         self.listener.abort();
         self.app.signalling.workers.let_go();
     }
+}
+
+/// The operator's page with a token by the server's own key. With the operator's keys it is for them to make one.
+fn operator_link(access: &Access, url: &str) -> Option<String> {
+    let rights = vec![Right::Administrate];
+    let exp = seconds_from_now(OWN_TOKEN_LIFE);
+    let claims = Claims { sub: None, room: ANY_ROOM.to_owned(), rights, exp, nbf: None };
+    let token = access.is_own().then(|| access.sign(&claims, None)).flatten()?;
+    Some(format!("{url}operator#token={token}"))
 }
 
 /// The certificate that the configuration asks for; `None` for plain HTTP.

@@ -4,6 +4,7 @@
 //! is sent unread. Messages are judged by `signalling` and understood by `sfu`; here only the room of the first `join` is
 //! looked at, as it chooses the worker. A socket that breaks a bound is told once, if it still reads, and closed.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,8 +21,11 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error as SocketError, Message, Utf8Bytes};
 
+use crate::access::{Access, Denied};
 use crate::clock::Clock;
 use crate::config::Limits;
+use crate::gate::Gate;
+use crate::metrics::Tally;
 use crate::stop::Stop;
 use crate::worker::{Mailbox, Outbound, ToWorker, Workers, mailbox};
 
@@ -59,6 +63,10 @@ enum End {
     Silent,
     /// No `join` in time.
     NoJoin,
+    /// A join whose token is not good enough.
+    Denied(Denied),
+    /// More joins, or more bad tokens, of one address than allowed.
+    TooManyJoins,
     /// More messages than allowed.
     TooFast,
     /// A message larger than any may be.
@@ -70,6 +78,23 @@ enum End {
 }
 
 impl End {
+    /// Its name in metrics, one of [`crate::metrics::ENDS`].
+    fn name(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::Closed => "closed",
+            Self::Slow => "slow",
+            Self::Silent => "silent",
+            Self::NoJoin => "no_join",
+            Self::Denied(_) => "denied",
+            Self::TooManyJoins => "too_many_joins",
+            Self::TooFast => "too_fast",
+            Self::TooLarge => "too_large",
+            Self::NotText => "not_text",
+            Self::Stopping => "stopping",
+        }
+    }
+
     /// How the client is told: an error message, if it is the client's doing, and the code of the close frame
     /// (RFC 6455 §7.4.1). `None` where nobody reads.
     fn farewell(self, stopping: bool) -> Option<(Option<(ErrorCode, &'static str)>, CloseCode)> {
@@ -80,6 +105,8 @@ impl End {
             Self::Closed => Some((None, CloseCode::Normal)),
             Self::Silent => because(ErrorCode::Timeout, "Nothing came for too long.", CloseCode::Policy),
             Self::NoJoin => because(ErrorCode::Timeout, "No join came in time.", CloseCode::Policy),
+            Self::Denied(denied) => because(ErrorCode::Unauthorized, refusal(denied), CloseCode::Policy),
+            Self::TooManyJoins => because(ErrorCode::TooFast, TOO_MANY_JOINS, CloseCode::Policy),
             Self::TooFast => because(ErrorCode::TooFast, TOO_FAST, CloseCode::Policy),
             Self::TooLarge => because(
                 ErrorCode::TooLarge,
@@ -97,25 +124,43 @@ impl End {
 /// What is said to a client over its rate.
 const TOO_FAST: &str = "Send fewer messages. The limits are in the answer to join.";
 
+/// What is said to an address that joins too often.
+const TOO_MANY_JOINS: &str = "Too many came from this address, or with bad tokens. Wait a minute.";
+
+/// What is said to a client whose token is not good enough.
+fn refusal(denied: Denied) -> &'static str {
+    match denied {
+        Denied::Missing => "A token is needed to join.",
+        Denied::Invalid => "The token is not valid.",
+        Denied::Expired => "The token has expired.",
+        Denied::OtherRoom => "The token is for another room.",
+        Denied::NotAllowed => "The token does not allow to join.",
+    }
+}
+
 /// What sockets share.
 pub(crate) struct Context {
     pub(crate) workers: Arc<Workers>,
     pub(crate) limits: Limits,
     pub(crate) message_limits: signalling::Limits,
+    pub(crate) access: Arc<Access>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) tally: Arc<Tally>,
     pub(crate) clock: Clock,
     pub(crate) stop: Stop,
 }
 
-/// Serves one socket until it ends.
-pub(crate) async fn serve<S>(socket: WebSocketStream<S>, context: &Context)
+/// Serves one socket until it ends. `client` is who counts for limits per address, where those apply.
+pub(crate) async fn serve<S>(socket: WebSocketStream<S>, context: &Context, client: Option<IpAddr>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let end = run(socket, context).await;
+    let end = run(socket, context, client).await;
+    context.tally.ended(end.name());
     tracing::debug!(?end, "signalling socket closed");
 }
 
-async fn run<S>(socket: WebSocketStream<S>, context: &Context) -> End
+async fn run<S>(socket: WebSocketStream<S>, context: &Context, client: Option<IpAddr>) -> End
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -126,6 +171,7 @@ where
     let (mut sink, stream) = socket.split();
     let mut reader = Reader {
         context,
+        client,
         session,
         stream,
         replies,
@@ -153,6 +199,7 @@ where
 /// The inbound half.
 struct Reader<'a, S> {
     context: &'a Context,
+    client: Option<IpAddr>,
     session: SessionId,
     stream: SplitStream<WebSocketStream<S>>,
     replies: mpsc::Sender<ServerMessage>,
@@ -233,14 +280,24 @@ where
         if let Stage::Joined { worker } = &self.stage {
             return worker.send(ToWorker::Message { session, message }).await.map_err(|_| End::Closed);
         }
-        let ClientMessage::Join(join) = &message else {
+        let ClientMessage::Join(join) = message else {
             return self.queue(error(ErrorCode::NotJoined, "Send join first."));
         };
+        let (access, gate) = (&self.context.access, &self.context.gate);
+        let now = self.context.clock.now();
+        if !gate.may_join(now, self.client) {
+            return Err(End::TooManyJoins);
+        }
+        let admission = access.admit(&join).map_err(|denied| {
+            gate.denied(now, self.client, denied);
+            End::Denied(denied)
+        })?;
         let worker = self.context.workers.of_room(&join.room);
         let Stage::Joining { outbound } = std::mem::replace(&mut self.stage, Stage::Joined { worker }) else {
             unreachable!("the other stage returned above");
         };
-        worker.send(ToWorker::Open { session, outbound, join: message }).await.map_err(|_| End::Closed)
+        let join = Box::new(join);
+        worker.send(ToWorker::Open { session, outbound, join, admission }).await.map_err(|_| End::Closed)
     }
 
     /// Queues an answer of our own. A client that leaves so many unread reads nothing.

@@ -4,6 +4,7 @@
 //! no lock. Signalling sockets live on the shared runtime and talk to their worker by bounded channels: a full inbox
 //! makes a socket wait, a full mailbox costs a socket its connection. What a worker does is `drive`'s.
 
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
@@ -12,14 +13,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use sfu::{SessionId, Sfu};
-use signalling::{ClientMessage, ServerMessage};
+use sfu::{Admission, Command, Refusal, SessionId, Sfu};
+use signalling::{ClientMessage, Join, ServerMessage};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::decision_log::DecisionLog;
 use crate::drive::Driver;
-use crate::udp::MediaSocket;
+use crate::udp::{Counters, MediaSocket};
 
 /// Messages that wait for one worker, of all its sockets. A socket that finds it full waits.
 const INBOX: usize = 1_024;
@@ -30,7 +31,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) enum ToWorker {
     /// A socket whose first message was `join`.
-    Open { session: SessionId, outbound: Outbound, join: ClientMessage },
+    Open { session: SessionId, outbound: Outbound, join: Box<Join>, admission: Admission },
     /// Any further message of it.
     Message { session: SessionId, message: ClientMessage },
     /// The socket is gone, or was closed on purpose.
@@ -42,10 +43,66 @@ pub(crate) enum ToWorker {
     Frame { local: SocketAddr, source: SocketAddr, data: BytesMut },
     /// It is gone.
     PathClosed { local: SocketAddr, source: SocketAddr },
-    /// Answer when the loop gets here.
-    Probe(oneshot::Sender<()>),
+    /// Look at the node.
+    Ask(Question),
+    /// Say what the media socket did.
+    Sockets(oneshot::Sender<Counters>),
+    /// Do what an operator wants, if nothing is against it.
+    Operate { command: Command, answer: oneshot::Sender<Option<Refusal>> },
     /// Tell the participants, close their transports and end.
     Shutdown,
+}
+
+/// Something that is looked up in a node by its own thread. Must be quick: media waits.
+pub(crate) struct Question(Box<dyn FnOnce(&Sfu) + Send>);
+
+impl Question {
+    pub(crate) fn answer(self, node: &Sfu) {
+        (self.0)(node);
+    }
+}
+
+impl fmt::Debug for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Question")
+    }
+}
+
+/// What can be asked of a worker.
+pub(crate) trait Ask {
+    /// What its node says. `None` when the worker has ended.
+    fn ask<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Sfu) -> T + Send + 'static,
+    ) -> impl Future<Output = Option<T>> + Send;
+
+    /// What its media socket did. `None` when the worker has ended.
+    fn sockets(&self) -> impl Future<Output = Option<Counters>> + Send;
+
+    /// Has its node carry out a command, or say what is against it. `None` when the worker has ended.
+    fn operate(&self, command: Command) -> impl Future<Output = Option<Result<(), Refusal>>> + Send;
+}
+
+impl Ask for mpsc::Sender<ToWorker> {
+    async fn ask<T: Send + 'static>(&self, look: impl FnOnce(&Sfu) -> T + Send + 'static) -> Option<T> {
+        let (answer, answered) = oneshot::channel();
+        // Whoever asked may have given up.
+        let question = Question(Box::new(move |node| drop(answer.send(look(node)))));
+        self.send(ToWorker::Ask(question)).await.ok()?;
+        answered.await.ok()
+    }
+
+    async fn sockets(&self) -> Option<Counters> {
+        let (answer, answered) = oneshot::channel();
+        self.send(ToWorker::Sockets(answer)).await.ok()?;
+        answered.await.ok()
+    }
+
+    async fn operate(&self, command: Command) -> Option<Result<(), Refusal>> {
+        let (answer, answered) = oneshot::channel();
+        self.send(ToWorker::Operate { command, answer }).await.ok()?;
+        Some(answered.await.ok()?.map_or(Ok(()), Err))
+    }
 }
 
 /// The worker's end of a session: a bounded queue that never waits.
@@ -117,6 +174,11 @@ impl Workers {
         self.inboxes.get(usize::from(node)).cloned()
     }
 
+    /// Every worker.
+    pub(crate) fn all(&self) -> &[mpsc::Sender<ToWorker>] {
+        &self.inboxes
+    }
+
     /// A number that no other session of this server has or had.
     pub(crate) fn new_session(&self) -> SessionId {
         SessionId(self.next_session.fetch_add(1, Ordering::Relaxed))
@@ -126,9 +188,7 @@ impl Workers {
     pub(crate) async fn healthy(&self) -> bool {
         let probe = async {
             for inbox in &self.inboxes {
-                let (answer, answered) = oneshot::channel();
-                let sent = inbox.send(ToWorker::Probe(answer)).await.is_ok();
-                if !sent || answered.await.is_err() {
+                if inbox.ask(|_| ()).await.is_none() {
                     return false;
                 }
             }

@@ -2,13 +2,30 @@
 
 use std::io::{self, Write};
 
+use clap::Args;
+
 use super::Failure;
-use crate::config::{Config, Flags};
+use crate::config::{Config, Flags, reference};
 use crate::server::Server;
 use crate::{data_dir, environment};
 
+/// What to check.
+#[derive(Args, Debug)]
+pub(super) struct Arguments {
+    /// Print the reference of all settings as Markdown instead
+    #[arg(long)]
+    reference: bool,
+
+    #[command(flatten)]
+    flags: Flags,
+}
+
 /// Prints the effective configuration on standard output. Problems are the failure's message.
-pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.reference {
+        return Ok(io::stdout().write_all(reference().as_bytes())?);
+    }
+    let flags = &arguments.flags;
     let mut config = Config::read(flags)?;
     // What is left to the machine is shown as the machine decided it.
     config.workers = Some(config.worker_count());

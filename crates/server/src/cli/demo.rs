@@ -16,6 +16,7 @@ use units::Bitrate;
 
 use super::Failure;
 use crate::config::Config;
+use crate::config::LogFormat;
 use crate::log;
 use crate::server::Server;
 
@@ -53,7 +54,7 @@ impl From<JoinError> for Failure {
 
 /// Runs the demonstration. Succeeds when it ran, whatever the figures.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    log::start(&arguments.log)?;
+    log::start(&arguments.log, LogFormat::Text)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let report = runtime.block_on(demonstrate(arguments))?;
     let mut out = io::stdout().lock();

@@ -7,12 +7,14 @@ mod health;
 mod load;
 mod serve;
 mod sim;
+mod token;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::access::KeyError;
 use crate::config::{ConfigError, Flags};
 use crate::error::StartError;
 use crate::server::WorkerFailed;
@@ -35,9 +37,11 @@ enum Command {
     /// Serve the web client, signalling and media (the default)
     Serve(Flags),
     /// Print the configuration in effect as TOML, and what is wrong with it
-    Check(Flags),
+    Check(check::Arguments),
     /// Ask the server that runs with this configuration whether it is well: code 0 when it is, 1 when not
     Health(Flags),
+    /// Make a token that lets somebody join, or a new key
+    Token(token::Arguments),
     /// Watch a phone and a desktop get different layers of one camera, all in this process
     Demo(demo::Arguments),
     /// Put many native participants on a server, and tell what they and the server made of it
@@ -57,6 +61,12 @@ struct Failure {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         Self { code: error.exit_code(), message: error.to_string() }
+    }
+}
+
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Self {
+        StartError::from(error).into()
     }
 }
 
@@ -86,6 +96,7 @@ pub fn run() -> ExitCode {
         Some(Command::Serve(flags)) => serve::run(&flags),
         Some(Command::Check(flags)) => check::run(&flags),
         Some(Command::Health(flags)) => health::run(&flags),
+        Some(Command::Token(arguments)) => token::run(&arguments),
         Some(Command::Demo(arguments)) => demo::run(&arguments),
         Some(Command::Load(arguments)) => load::run(&arguments),
         Some(Command::Sim(command)) => sim::run(&command),

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Config;
+use super::{Config, LogFormat, TokenKey};
 use crate::origin::Origin;
 
 /// Settings from the command line or from `TERRACE_*`; what is absent leaves the file or the default in place.
@@ -21,7 +21,8 @@ pub struct Flags {
     /// Address of page and signalling (TCP) and of media (UDP, one more port per further worker)
     /// [default: 127.0.0.1:8443]
     ///
-    /// Only this machine can connect to the default. For phones in your network use 0.0.0.0:8443.
+    /// Only this machine can connect to the default. For phones in your network use --lan; other addresses need keys for
+    /// tokens, or --open.
     #[arg(long, env = "TERRACE_LISTEN", value_name = "IP:PORT", value_parser = listen_address)]
     pub listen: Option<SocketAddr>,
 
@@ -34,6 +35,18 @@ pub struct Flags {
     /// Worker threads; rooms are spread over them [default: one per core]
     #[arg(long, env = "TERRACE_WORKERS", value_name = "N")]
     pub workers: Option<NonZeroU16>,
+
+    /// Listen on all interfaces and print a link with a QR code that lets a phone in, once
+    #[arg(long, env = "TERRACE_LAN", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub lan: Option<bool>,
+
+    /// Let anybody join without a token, also from other machines
+    #[arg(long, env = "TERRACE_OPEN", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub open: Option<bool>,
+
+    /// Key that signs join tokens; better in the environment or in the file than on a command line, which others see
+    #[arg(long, env = "TERRACE_TOKEN_KEY", value_name = "ID:SECRET", hide_env_values = true)]
+    pub token_key: Option<TokenKey>,
 
     /// Folder that keeps the self-signed certificate between runs [default: the user's data folder]
     #[arg(long, env = "TERRACE_DATA_DIR", value_name = "FOLDER")]
@@ -68,6 +81,10 @@ pub struct Flags {
     /// Write every decision of the layer selector to this file as JSON lines, for `terrace sim replay`
     #[arg(long, env = "TERRACE_DECISION_LOG", value_name = "FILE")]
     pub decision_log: Option<PathBuf>,
+
+    /// How a line of the log looks [default: text]
+    #[arg(long, env = "TERRACE_LOG_FORMAT", value_name = "FORMAT", value_enum)]
+    pub log_format: Option<LogFormat>,
 }
 
 /// An address to listen on; a lone port or host gets a message that shows the form.
@@ -101,5 +118,12 @@ impl Flags {
         set(&mut config.allow_origins, &self.allow_origin);
         set(&mut config.log, &self.log);
         set_option(&mut config.decision_log, &self.decision_log);
+        set(&mut config.log_format, &self.log_format);
+        set(&mut config.access.lan, &self.lan);
+        set(&mut config.access.open, &self.open);
+        if let Some(key) = &self.token_key {
+            config.access.keys.retain(|other| other.id != key.id);
+            config.access.keys.push(key.clone());
+        }
     }
 }

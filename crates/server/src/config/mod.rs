@@ -4,11 +4,18 @@
 //! variables over the file over the defaults. A key that is not known is an error, because a misspelt limit is a
 //! limit that is not there. Nothing here opens a socket or creates a file; `Config::check` judges the value alone.
 
+mod access;
 mod flags;
+mod reference;
+mod suggest;
 mod text;
 mod turn;
 
+pub use access::{AccessConfig, Secret, TokenKey};
 pub use flags::Flags;
+pub use reference::reference;
+
+pub use crate::log::LogFormat;
 pub(crate) use text::serde_as_text;
 pub use text::{Size, Span, UnitError};
 pub use turn::TurnConfig;
@@ -17,6 +24,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::origin::Origin;
@@ -27,7 +35,7 @@ const DEFAULT_PORT: u16 = 8443;
 const MAX_WORKERS: u16 = 256;
 
 /// Everything an operator can decide.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Address of the page and of signalling (TCP) and of the first worker's media (UDP). Port 0 takes a free one.
@@ -47,6 +55,10 @@ pub struct Config {
     /// File for every decision of the layer selector with all that it depended on, as JSON lines. Absent: none is written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decision_log: Option<PathBuf>,
+    /// How a line of the log looks: `text` for people, `json` for programs.
+    pub log_format: LogFormat,
+    /// Who may join.
+    pub access: AccessConfig,
     /// How the page is secured.
     pub tls: Tls,
     /// Bounds on what clients may ask for.
@@ -55,10 +67,12 @@ pub struct Config {
     pub media: Media,
     /// TURN servers that clients are told.
     pub turn: TurnConfig,
+    /// What is told at `/metrics`.
+    pub metrics: Metrics,
 }
 
 /// How the page and signalling are secured. Without files a self-signed certificate is made and kept.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tls {
     /// PEM file with the certificate and its chain. Needs `key`.
@@ -69,12 +83,18 @@ pub struct Tls {
     pub key: Option<PathBuf>,
     /// Host names to put into the self-signed certificate, besides `localhost` and the announced addresses.
     pub names: Vec<String>,
+    /// How often to look whether `cert` and `key` have changed; new connections then get the new certificate.
+    pub look: Span,
+    /// Tell browsers for how long to come by TLS only (RFC 6797). Absent: they are not told, as a self-signed certificate
+    /// could then no longer be accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strict_transport: Option<Span>,
     /// Serve without TLS, for use behind a proxy that has it. Browsers give no camera to such a page, except on localhost.
     pub plain_http: bool,
 }
 
 /// Bounds on what clients may ask for, so that none can take what belongs to the others.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Open TCP connections in total.
@@ -89,6 +109,12 @@ pub struct Limits {
     pub page: Span,
     /// From the open socket to its `join` message.
     pub join: Span,
+    /// Joins per second of one address, in the long run.
+    pub joins_per_second_per_address: u32,
+    /// Joins of one address at once, after a pause.
+    pub join_burst_per_address: u32,
+    /// Bad tokens of one address at once; one more is forgiven each second.
+    pub bad_tokens_per_address: u32,
     /// Messages per second of one signalling socket, in the long run.
     pub messages_per_second: u32,
     /// Messages of one signalling socket at once, after a pause.
@@ -107,14 +133,24 @@ pub struct Limits {
     pub participants: usize,
     /// Participants of one room.
     pub participants_per_room: usize,
+    /// What one participant may send: audio and video tracks. More sections are answered and what comes in them is dropped.
+    pub publications_per_participant: usize,
     /// How long a participant is kept whose socket was lost while its media goes on.
     pub resume: Span,
     /// From the signal to stop until the process ends, whatever is still open.
     pub shutdown: Span,
 }
 
+/// What is told at `/metrics`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    /// Tell everybody. Without, a token with the right `administrate` for all rooms is needed.
+    pub open: bool,
+}
+
 /// Media sockets.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Media {
     /// Kernel buffer asked for, each way, per worker. A keyframe to every receiver of a room must fit.
@@ -135,10 +171,26 @@ impl Default for Config {
             allow_origins: Vec::new(),
             log: "info".to_owned(),
             decision_log: None,
+            log_format: LogFormat::default(),
+            access: AccessConfig::default(),
             tls: Tls::default(),
             limits: Limits::default(),
             media: Media::default(),
             turn: TurnConfig::default(),
+            metrics: Metrics::default(),
+        }
+    }
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            cert: None,
+            key: None,
+            names: Vec::new(),
+            look: Span::secs(60),
+            strict_transport: None,
+            plain_http: false,
         }
     }
 }
@@ -152,6 +204,9 @@ impl Default for Limits {
             request: Span::secs(20),
             page: Span::secs(60),
             join: Span::secs(10),
+            joins_per_second_per_address: 5,
+            join_burst_per_address: 100,
+            bad_tokens_per_address: 20,
             messages_per_second: 20,
             message_burst: 100,
             ping: Span::secs(15),
@@ -161,6 +216,7 @@ impl Default for Limits {
             rooms: 10_000,
             participants: 10_000,
             participants_per_room: 200,
+            publications_per_participant: 8,
             resume: Span::secs(90),
             shutdown: Span::secs(3),
         }
@@ -212,8 +268,10 @@ pub struct Problem {
 impl Config {
     /// The configuration from a file's text. Fails on unknown keys and on values without their unit.
     pub fn from_toml(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        toml::from_str(text)
-            .map_err(|error| ConfigError::Malformed { path: path.to_owned(), message: error.to_string() })
+        toml::from_str(text).map_err(|error| {
+            let message = suggest::improve(&error.to_string());
+            ConfigError::Malformed { path: path.to_owned(), message }
+        })
     }
 
     /// Reads the file, if one is named, and lays the flags (and with them the environment) over it.
@@ -230,6 +288,9 @@ impl Config {
             }
         };
         flags.lay_over(&mut config);
+        if config.access.lan && config.listen.ip().is_loopback() {
+            config.listen.set_ip(Ipv4Addr::UNSPECIFIED.into());
+        }
         Ok(config)
     }
 
@@ -258,6 +319,7 @@ impl Config {
             participants: limits.participants,
             participants_per_room: limits.participants_per_room,
         };
+        node.router.max_publications = limits.publications_per_participant;
         node.resume_timeout = limits.resume.0;
         node.turn = self.turn.node();
         node.hold = self.media.hold.0;
@@ -281,7 +343,31 @@ impl Config {
         let limits = &self.limits;
         let last_port = u32::from(self.listen.port()) + u32::from(self.worker_count().get()) - 1;
         let unusable = |ip: &IpAddr| ip.is_unspecified() || ip.is_multicast();
-        let rules: [(bool, &'static str, &str); 17] = [
+        let access = &self.access;
+        let sources = |key: &TokenKey| {
+            [key.secret.is_some(), key.secret_file.is_some(), key.public_key_file.is_some()]
+                .into_iter()
+                .filter(|given| *given)
+                .count()
+        };
+        let rules: [(bool, &'static str, &str); 23] = [
+            (
+                !self.listen.ip().is_loopback() && access.keys.is_empty() && !access.lan && !access.open,
+                "access",
+                "anybody who reaches this address could join; give keys for tokens (`terrace token --new-key` makes one), or use --lan for devices in your network, or --open to let anybody in",
+            ),
+            (
+                access.keys.iter().any(|key| sources(key) != 1),
+                "access.keys",
+                "each key is one of `secret`, `secret_file` and `public_key_file`",
+            ),
+            (
+                access.keys.iter().enumerate().any(|(at, key)| {
+                    key.id.is_empty() || access.keys[..at].iter().any(|other| other.id == key.id)
+                }),
+                "access.keys",
+                "each key needs an `id` of its own, as tokens name the key that signed them",
+            ),
             (
                 self.workers.is_some_and(|n| n.get() > MAX_WORKERS),
                 "workers",
@@ -312,6 +398,16 @@ impl Config {
                 "tls.plain_http",
                 "plain HTTP uses no certificate; leave out either `plain_http` or `cert` and `key`",
             ),
+            (
+                self.tls.look.0.is_zero(),
+                "tls.look",
+                "files cannot be looked at all the time; give at least 1s",
+            ),
+            (
+                self.tls.strict_transport.is_some() && self.tls.cert.is_none(),
+                "tls.strict_transport",
+                "browsers would refuse a self-signed certificate for good; give `cert` and `key`, or leave this to the proxy",
+            ),
             (limits.connections == 0, "limits.connections", "nobody could connect; give at least 1"),
             (
                 limits.connections_per_address == 0,
@@ -332,6 +428,11 @@ impl Config {
                 limits.rooms == 0 || limits.participants == 0 || limits.participants_per_room == 0,
                 "limits.participants",
                 "nobody could join; give at least 1 for `rooms`, `participants` and `participants_per_room`",
+            ),
+            (
+                limits.join_burst_per_address == 0 || limits.bad_tokens_per_address == 0,
+                "limits.join_burst_per_address",
+                "nobody could join; give at least 1, also for `bad_tokens_per_address`",
             ),
             (limits.ping.0.is_zero(), "limits.ping", "needs some time between pings; give at least 1s"),
             (

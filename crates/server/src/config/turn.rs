@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::Span;
 
 /// TURN servers that know the same secret, such as coturn with `use-auth-secret`.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TurnConfig {
     /// Their addresses: `turn:turn.example.org:3478` or `turns:turn.example.org:443?transport=tcp`. Empty: none.

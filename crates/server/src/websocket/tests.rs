@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::*;
+use crate::config::AccessConfig;
 use crate::stop::{self, RaiseStop};
 use crate::worker::Evicted;
 
@@ -24,13 +25,21 @@ struct Harness {
 
 impl Harness {
     async fn new() -> Self {
+        Self::with(&AccessConfig::default()).await
+    }
+
+    async fn with(access: &AccessConfig) -> Self {
         let (inbox, worker) = mpsc::channel(1_024);
         let (raise, stop) = stop::flag();
+        let (clock, limits) = (Clock::start(), Limits::default());
         let context = Context {
             workers: Arc::new(Workers::new(vec![inbox])),
-            limits: Limits::default(),
+            access: Arc::new(Access::new(access).unwrap()),
+            gate: Arc::new(Gate::new(&limits, clock)),
+            tally: Arc::default(),
+            limits,
             message_limits: signalling::Limits::default(),
-            clock: Clock::start(),
+            clock,
             stop,
         };
         let (near, far) = tokio::io::duplex(PIPE);
@@ -39,7 +48,7 @@ impl Harness {
             let start = Instant::now();
             let config = config(&context.message_limits);
             let socket = WebSocketStream::from_raw_socket(far, Role::Server, Some(config)).await;
-            let end = run(socket, &context).await;
+            let end = run(socket, &context, None).await;
             (end, start.elapsed().as_secs())
         });
         Self { client, worker, served, stop: raise }
@@ -48,9 +57,7 @@ impl Harness {
     async fn joined() -> (Self, Outbound) {
         let mut harness = Self::new().await;
         harness.send(json!({"type": "join", "room": "r", "name": "n"})).await;
-        let Some(ToWorker::Open { outbound, join: ClientMessage::Join(join), .. }) =
-            harness.worker.recv().await
-        else {
+        let Some(ToWorker::Open { outbound, join, .. }) = harness.worker.recv().await else {
             panic!("a join opens a session");
         };
         assert_eq!(join.room, "r");

@@ -66,6 +66,10 @@ fn wrong_configuration_ends_with_code_2_and_a_sentence() {
         (&["--cert", &no_pem, "--key", &no_pem, "--listen", "127.0.0.1:0"], "PEM"),
         (&["--cert", &no_pem], "give both"),
         (&["--log", "sfu=loud", "--listen", "127.0.0.1:0"], "filter"),
+        (&["--listen", "0.0.0.0:0"], "--lan"),
+        (&["--token-key", "short:secret"], "at least 32"),
+        (&["--token-key", "nothing"], "--new-key"),
+        (&["token"], "--new-key"),
     ] {
         let output = terrace(folder.path()).args(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
@@ -83,9 +87,9 @@ fn what_the_system_refuses_ends_with_code_1_and_a_sentence() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = taken.local_addr().unwrap().to_string();
     for (arguments, told) in [
-        (["--listen", listen.as_str()], "in use"),
-        (["--data-dir", file.to_str().unwrap()], "--data-dir"),
-        (["--listen", "192.0.2.1:8443"], "no such address"),
+        (&["--listen", listen.as_str()][..], "in use"),
+        (&["--data-dir", file.to_str().unwrap()], "--data-dir"),
+        (&["--open", "--listen", "192.0.2.1:8443"], "no such address"),
     ] {
         let output = terrace(folder.path()).args(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}", text(&output.stderr));
@@ -131,7 +135,7 @@ fn it_greets_and_ends_cleanly_on_a_signal() {
         while !greeting.contains("Ctrl-C ends it.\n") {
             assert_ne!(stdout.read_line(&mut greeting).unwrap(), 0, "the greeting was cut short: {greeting}");
         }
-        for part in ["https://localhost:", "SHA-256", "self-signed", "UDP", "--listen 0.0.0.0"] {
+        for part in ["https://localhost:", "SHA-256", "self-signed", "UDP", "--lan"] {
             assert!(greeting.contains(part), "{part} is missing in:\n{greeting}");
         }
         assert!(!greeting.contains('\u{1b}'), "no colours into a pipe");
@@ -222,4 +226,23 @@ fn a_demonstration_has_bounds() {
         let output = terrace(folder.path()).arg("demo").args(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
     }
+}
+
+#[test]
+fn a_token_is_made_with_the_keys_of_the_server_and_secrets_are_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let output = terrace(folder.path()).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stdout).to_owned()
+    };
+    let file = folder.path().join("terrace.toml");
+    std::fs::write(&file, run(&["token", "--new-key"])).unwrap();
+    let file = file.to_str().unwrap();
+    let token =
+        run(&["token", "--config", file, "--room", "standup", "--rights", "subscribe", "--expires", "5min"]);
+    assert_eq!(token.trim().split('.').count(), 3, "{token}");
+    let secret = std::fs::read_to_string(file).unwrap().split('"').nth(3).unwrap().to_owned();
+    let shown = run(&["check", "--config", file]);
+    assert!(shown.contains("(hidden)") && !shown.contains(&secret), "{shown}");
 }

@@ -3,6 +3,8 @@
 //! What needs no socket is tested beside the code; calls with media are tested where participants are.
 
 #[cfg(test)]
+mod admin;
+#[cfg(test)]
 mod binary;
 #[cfg(test)]
 mod lifecycle;

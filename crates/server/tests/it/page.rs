@@ -23,7 +23,7 @@ async fn a_first_visit_gets_the_page_and_all_it_refers_to() {
 #[tokio::test]
 async fn every_response_is_bound_to_this_host() {
     let server = start(|_| ()).await;
-    for path in ["/", "/nothing", "/healthz", "/v1/signal"] {
+    for path in ["/", "/nothing", "/health", "/v1/signal"] {
         let response = server.get(path).await;
         let policy = response.header("content-security-policy");
         assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{path}: {policy}");
@@ -63,7 +63,7 @@ async fn other_requests_are_refused() {
 #[tokio::test]
 async fn health_is_that_of_the_workers() {
     let server = start(|_| ()).await;
-    let health = server.get("/healthz").await;
+    let health = server.get("/health").await;
     assert_eq!((health.status, health.body.as_str()), (200, "ok\n"));
     assert_eq!(health.header("cache-control"), "no-store");
 }

@@ -86,5 +86,5 @@ async fn garbage_is_answered_and_hurts_nobody() {
     assert_eq!(next(&mut socket).await.unwrap()["type"], "joined");
     send(&mut socket, json!({"type": "offer", "sdp": "garbage"})).await;
     assert_eq!(next(&mut socket).await.unwrap()["code"], "offer_rejected");
-    assert_eq!(server.get("/healthz").await.status, 200);
+    assert_eq!(server.get("/health").await.status, 200);
 }

@@ -82,15 +82,42 @@ impl Running {
 
     /// Sends a request as it is written here and reads the response to its end.
     pub(crate) async fn request(&self, method: &str, path: &str, headers: &str) -> Response {
+        self.request_with(method, path, headers, &[]).await
+    }
+
+    /// The same with a body.
+    pub(crate) async fn request_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: &[u8],
+    ) -> Response {
         let mut stream = self.connect().await.unwrap();
         let request =
             format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
+        stream.write_all(body).await.unwrap();
         let mut response = String::new();
         stream.read_to_string(&mut response).await.unwrap();
         let (head, body) = response.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         Response { status, head: head.to_owned(), body: body.to_owned() }
+    }
+
+    /// Reads a response without an end until that was read, and lets go of it.
+    pub(crate) async fn first_bytes(&self, path: &str, headers: &str, until: &str) -> String {
+        let mut stream = self.connect().await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut response = String::new();
+        while !response.contains(until) {
+            let mut buffer = [0; 4_096];
+            let read = stream.read(&mut buffer).await.unwrap();
+            assert!(read > 0, "it ended: {response}");
+            response.push_str(&String::from_utf8_lossy(&buffer[..read]));
+        }
+        response
     }
 
     pub(crate) async fn get(&self, path: &str) -> Response {

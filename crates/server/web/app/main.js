@@ -9,7 +9,7 @@ import { JoinScreen } from "./ui/join.js";
 
 /** @import { Choice } from "./ui/join.js" */
 
-const parameters = readParameters(location.search);
+const parameters = readParameters(location.search, location.hash);
 const page = document.getElementById("page") ?? document.body;
 /** @type {Session | undefined} */
 let session;

@@ -29,10 +29,12 @@ export const DEVICE_CLASSES = /** @type {const} */ (["mobile", "tablet", "deskto
 
 /**
  * Reads a query. What it does not understand it leaves out: an address is something people edit.
+ * A token may come in the fragment as well, which browsers send to nobody: `#token=...`.
  * @param {string} query
+ * @param {string} fragment
  * @returns {Parameters}
  */
-export function readParameters(query) {
+export function readParameters(query, fragment = "") {
   const given = new URLSearchParams(query);
   const size = /^(\d{2,4})x(\d{2,4})$/.exec(given.get("video") ?? "");
   /** @type {Parameters} */
@@ -50,7 +52,7 @@ export function readParameters(query) {
   if (slots !== undefined) parameters.slots = slots;
   const view = given.get("view");
   if (view === "grid" || view === "stage") parameters.view = view;
-  const token = given.get("token");
+  const token = new URLSearchParams(fragment.slice(1)).get("token") ?? given.get("token");
   if (token) parameters.token = token;
   return parameters;
 }
