@@ -116,7 +116,7 @@ impl Driver {
             }
             ToWorker::Ask(question) => question.answer(&self.node),
             // Whoever asked may have given up.
-            ToWorker::Sockets(answer) => drop(answer.send(self.socket.counters)),
+            ToWorker::Sockets(answer) => drop(answer.send(self.socket.counters())),
             ToWorker::Operate { command, answer } => {
                 let refusal = self.node.refusal(&command);
                 if refusal.is_none() {

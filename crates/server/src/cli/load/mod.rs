@@ -103,7 +103,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Runs the load. Succeeds when it ran, whatever the figures.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    log::start(&arguments.log)?;
+    log::start(&arguments.log, crate::config::LogFormat::Text)?;
     let server = arguments.pid.map(Process::new).transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let report = LocalSet::new().block_on(&runtime, drive(arguments, server.as_ref()))?;
