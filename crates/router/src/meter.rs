@@ -168,7 +168,7 @@ mod tests {
         assert!(now.bitrate > usual.bitrate * 3 / 2, "{now:?} {usual:?}");
         let mut meter = Meter::default();
         feed(&mut meter, 0, 5_000, 30, 5_000);
-        feed(&mut meter, 5_000, 600, 5, 500);
+        feed(&mut meter, 5_000, 800, 5, 500);
         let (now, usual) = (meter.total(), meter.usual()[TEMPORAL_LAYERS - 1]);
         assert!(usual.fps >= 25 && now.fps < 20, "{now:?} {usual:?}");
     }
