@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use packet::codec::MAX_SPATIAL;
+use packet::extension::dependency::Structure;
 use packet::{Codec, RtpPacket};
 use smallvec::SmallVec;
 use units::{Bitrate, Timestamp};
@@ -220,7 +221,10 @@ impl Encoding {
             let media = self.padding(now, seq, packet, wall);
             return Ok(Received { media, restarted, revived: false, resized: false, new_frame: false });
         }
-        let parsed = self.parser.parse(codec, packet).map_err(|_| Discard::Malformed)?;
+        let parsed = self.parser.parse(codec, seq, packet).map_err(|_| Discard::Malformed)?;
+        if let Some(structure) = parsed.structure() {
+            self.place_followers(seq, &structure);
+        }
         let timestamp = self.clock.observe(now, packet.timestamp);
         let new_frame =
             self.layers.iter().filter_map(|layer| layer.newest).max().is_none_or(|n| timestamp > n);
@@ -264,6 +268,15 @@ impl Encoding {
         self.clock = CaptureClock::new(codec.clock_rate());
         self.layers.iter_mut().for_each(|layer| layer.newest = None);
         self.keyframe = None;
+    }
+
+    /// A structure came with that number, behind packets that it may describe.
+    fn place_followers(&mut self, seq: u64, structure: &Structure) {
+        for later in seq + 1..=self.window.newest().unwrap_or(seq) {
+            if let Some(media) = self.history.get_mut(later) {
+                media.place(structure);
+            }
+        }
     }
 
     /// Takes note of sizes that a keyframe told. Returns whether any has changed.

@@ -40,6 +40,15 @@ impl History {
         self.ring[self.index(seq)].as_ref().filter(|media| media.seq == seq)
     }
 
+    /// The packet with that number, to take note of what has become known since.
+    pub(crate) fn get_mut(&mut self, seq: u64) -> Option<&mut Media> {
+        if self.ring.is_empty() {
+            return None;
+        }
+        let at = self.index(seq);
+        self.ring[at].as_mut().filter(|media| media.seq == seq)
+    }
+
     fn index(&self, seq: u64) -> usize {
         seq as usize & (self.length - 1)
     }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use packet::codec::{self, Codec, CodecError, MAX_SPATIAL, vp8, vp9};
-use packet::extension::dependency::{DependencyDescriptor, Indication, Structure};
+use packet::extension::dependency::{
+    DependencyDescriptor, DependencyError, Indication, MandatoryFields, Structure,
+};
 use packet::{AudioLevel, RtpPacket};
 use units::{Timestamp, Unwrapper};
 
@@ -40,7 +42,7 @@ pub(crate) struct Media {
     pub(crate) standing: Standing,
     /// The payload descriptor that was in front of `body`.
     pub(crate) head: Option<Head>,
-    /// The dependency descriptor, where it could be read.
+    /// The dependency descriptor, where there is one that makes sense.
     pub(crate) dependency: Option<Arc<Dependency>>,
     /// What all receivers share. Empty for a packet that was only padding.
     pub(crate) body: Bytes,
@@ -131,10 +133,19 @@ impl Descriptor {
     }
 }
 
-/// A dependency descriptor and the structure by which it was read.
+/// A dependency descriptor.
 #[derive(Debug)]
 pub(crate) struct Dependency {
     pub(crate) bytes: Bytes,
+    pub(crate) fields: MandatoryFields,
+    /// All that it says; `None` for one that came before the structure it refers to, as when the first packet of a
+    /// keyframe is late. Its receiver will know the structure when it gets to it.
+    pub(crate) read: Option<Read>,
+}
+
+/// A dependency descriptor with the structure by which it was read.
+#[derive(Debug)]
+pub(crate) struct Read {
     pub(crate) descriptor: DependencyDescriptor,
     pub(crate) structure: Arc<Structure>,
     /// The decode targets that the publisher sends.
@@ -158,12 +169,22 @@ pub(crate) struct Parsed {
 pub(crate) struct Parser {
     long: Unwrapper<15>,
     short: Unwrapper<7>,
-    structure: Option<(Arc<Structure>, u32)>,
+    structure: Option<Known>,
+}
+
+/// The structure of dependency descriptors that holds.
+#[derive(Debug)]
+struct Known {
+    /// The number of the packet that carried it.
+    seq: u64,
+    structure: Arc<Structure>,
+    /// The decode targets that the publisher sends.
+    active: u32,
 }
 
 impl Parser {
-    /// Splits and describes a payload that is not empty.
-    pub(crate) fn parse(&mut self, codec: Codec, packet: &RtpPacket) -> Result<Parsed, CodecError> {
+    /// Splits and describes the payload, which is not empty, of the packet with that number in its encoding.
+    pub(crate) fn parse(&mut self, codec: Codec, seq: u64, packet: &RtpPacket) -> Result<Parsed, CodecError> {
         let info = codec::peek(codec, &packet.payload, packet.marker)?;
         let mut parsed = Parsed {
             frame_start: info.frame_start,
@@ -187,18 +208,14 @@ impl Parser {
             }
             Codec::H264 | Codec::Av1 | Codec::Opus => {}
         }
-        if let Some(dependency) = self.dependency(packet) {
-            let descriptor = &dependency.descriptor;
-            parsed.standing = described_standing(&dependency);
-            parsed.frame_start = descriptor.start && descriptor.spatial == 0;
-            if codec == Codec::Av1 {
-                let is_first = parsed.frame_start && descriptor.furthest == 0;
-                parsed.keyframe_start = is_first && descriptor.structure.is_some();
-            }
-            if let Some(structure) = &descriptor.structure {
-                for (size, said) in parsed.sizes.iter_mut().zip(structure.sizes()) {
-                    *size = Some(*said);
+        if let Some(dependency) = self.dependency(seq, packet) {
+            match &dependency.read {
+                Some(read) => parsed.take_description(codec, read),
+                None if codec == Codec::Av1 => {
+                    parsed.frame_start = dependency.fields.start;
+                    parsed.keyframe_start = false;
                 }
+                None => {}
             }
             parsed.dependency = Some(Arc::new(dependency));
         }
@@ -227,17 +244,70 @@ impl Parser {
         parsed.body = packet.payload.slice(length..);
     }
 
-    /// The dependency descriptor of a packet. One that cannot be read is not there: it could not be rewritten.
-    fn dependency(&mut self, packet: &RtpPacket) -> Option<Dependency> {
+    /// The dependency descriptor of a packet. One that makes no sense is not there: it could not be rewritten.
+    fn dependency(&mut self, seq: u64, packet: &RtpPacket) -> Option<Dependency> {
         let bytes = packet.extensions.dependency_descriptor.clone()?;
-        let known = self.structure.as_ref().map(|(structure, _)| &**structure);
-        let descriptor = DependencyDescriptor::parse(&bytes, known).ok()?;
+        let fields = MandatoryFields::parse(&bytes).ok()?;
+        let known = self.structure.as_ref().map(|known| &*known.structure);
+        let read = match DependencyDescriptor::parse(&bytes, known) {
+            Ok(descriptor) => Some(self.read(seq, descriptor)?),
+            Err(DependencyError::UnknownStructure) => None,
+            Err(DependencyError::TooShort | DependencyError::Malformed) => return None,
+        };
+        Some(Dependency { bytes, fields, read })
+    }
+
+    /// A descriptor with the structure by which it was read. One that carries a structure makes it hold, unless a later
+    /// one has overtaken it.
+    fn read(&mut self, seq: u64, descriptor: DependencyDescriptor) -> Option<Read> {
         if let Some(structure) = &descriptor.structure {
-            self.structure = Some((Arc::new(structure.clone()), structure.all_targets()));
+            let (structure, active) = (Arc::new(structure.clone()), structure.all_targets());
+            if self.structure.as_ref().is_some_and(|known| known.seq > seq) {
+                let active = descriptor.active.unwrap_or(active);
+                return Some(Read { descriptor, structure, active });
+            }
+            self.structure = Some(Known { seq, structure, active });
         }
-        let (structure, active) = self.structure.as_mut()?;
-        *active = descriptor.active.unwrap_or(*active);
-        Some(Dependency { bytes, structure: structure.clone(), active: *active, descriptor })
+        let known = self.structure.as_mut()?;
+        known.active = descriptor.active.unwrap_or(known.active);
+        Some(Read { structure: known.structure.clone(), active: known.active, descriptor })
+    }
+}
+
+impl Parsed {
+    /// What a dependency descriptor says goes before what the payload does.
+    fn take_description(&mut self, codec: Codec, read: &Read) {
+        let descriptor = &read.descriptor;
+        self.standing = described_standing(descriptor, &read.structure);
+        self.frame_start = descriptor.start && descriptor.spatial == 0;
+        if codec == Codec::Av1 {
+            let is_first = self.frame_start && descriptor.furthest == 0;
+            self.keyframe_start = is_first && descriptor.structure.is_some();
+        }
+        if let Some(structure) = &descriptor.structure {
+            for (size, said) in self.sizes.iter_mut().zip(structure.sizes()) {
+                *size = Some(*said);
+            }
+        }
+    }
+
+    /// The structure that this packet carries.
+    pub(crate) fn structure(&self) -> Option<Arc<Structure>> {
+        let read = self.dependency.as_ref()?.read.as_ref()?;
+        read.descriptor.structure.as_ref().map(|_| read.structure.clone())
+    }
+}
+
+impl Media {
+    /// The structure came that its dependency descriptor may have waited for: now it is known where its frame stands.
+    /// What receivers get of the descriptor stays the same, as some may have got it.
+    pub(crate) fn place(&mut self, structure: &Structure) {
+        let unread = self.dependency.as_ref().filter(|dependency| dependency.read.is_none());
+        let Some(dependency) = unread else { return };
+        if let Ok(descriptor) = DependencyDescriptor::parse(&dependency.bytes, Some(structure)) {
+            self.standing = described_standing(&descriptor, structure);
+            self.frame_start = descriptor.start && descriptor.spatial == 0;
+        }
     }
 }
 
@@ -264,12 +334,11 @@ fn vp9_standing(descriptor: &vp9::Descriptor) -> Standing {
 }
 
 /// AV1 RTP payload format, §A.4: a switch indication says that all of its decode target that follows can be decoded.
-fn described_standing(dependency: &Dependency) -> Standing {
-    let descriptor = &dependency.descriptor;
+fn described_standing(descriptor: &DependencyDescriptor, structure: &Structure) -> Standing {
     let layer = Layer { spatial: descriptor.spatial, temporal: descriptor.temporal };
-    let own = dependency.structure.layers().position(|target| target == (layer.spatial, layer.temporal));
+    let own = structure.layers().position(|target| target == (layer.spatial, layer.temporal));
     let switches_to_own = own.is_some_and(|own| descriptor.indications.of(own) == Indication::Switch);
-    let raise = descriptor.switching_point(&dependency.structure).map(|to| Raise {
+    let raise = descriptor.switching_point(structure).map(|to| Raise {
         from: if switches_to_own { layer.temporal.saturating_sub(1) } else { layer.temporal },
         to,
     });

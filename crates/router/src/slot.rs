@@ -15,9 +15,10 @@ use units::Timestamp;
 
 use crate::egress::Egress;
 use crate::input::{SlotCodec, SlotSection, SlotView, Want};
-use crate::media::{Descriptor, Layer, Media};
+use crate::media::{Descriptor, Layer, Media, Read};
 use crate::output::Output;
 use crate::retransmit::Retransmitter;
+use crate::rewrite::pictures::FrameNumbers;
 use crate::rewrite::time::Landing;
 use crate::rewrite::{Origin, Rewriter, Rewritten, Sent};
 use crate::switch::{Switch, Verdict};
@@ -350,14 +351,16 @@ impl Slot {
     fn dependency(&self, origin: Origin, media: &Media, rewritten: &Rewritten) -> Option<Box<[u8]>> {
         // The other codecs say in their payload what a receiver has to know.
         let dependency = media.dependency.as_deref().filter(|_| media.codec == packet::Codec::Av1)?;
-        let numbers = rewritten.numbers?;
-        let descriptor = &dependency.descriptor;
+        let FrameNumbers { frame, template_shift } = rewritten.numbers?;
+        let Some(Read { descriptor, structure, active }) = &dependency.read else {
+            let written = dependency.fields.rewrite(&dependency.bytes, frame, template_shift);
+            return Some(written.as_slice().into());
+        };
         let is_base = descriptor.start && media.standing.layer == Layer::default();
         let limit = self.thinning.limit(origin, media.timestamp);
-        let within = dependency.structure.targets_within(limit.spatial, limit.temporal);
-        let active =
-            Some(dependency.active & within).filter(|_| is_base && dependency.structure.targets() > 1);
-        let edit = Edit { frame_number: numbers.frame, template_shift: numbers.template_shift, active };
+        let within = structure.targets_within(limit.spatial, limit.temporal);
+        let active = Some(active & within).filter(|_| is_base && structure.targets() > 1);
+        let edit = Edit { frame_number: frame, template_shift, active };
         Some(descriptor.rewrite(&dependency.bytes, &edit).as_slice().into())
     }
 

@@ -47,7 +47,7 @@ impl PictureShift {
 
     /// The numbers of a dependency descriptor that a receiver gets.
     pub(crate) fn number(self, dependency: &Dependency) -> FrameNumbers {
-        let frame = dependency.descriptor.frame_number.wrapping_add(self.frame);
+        let frame = dependency.fields.frame_number.wrapping_add(self.frame);
         FrameNumbers { frame, template_shift: self.template }
     }
 
@@ -89,10 +89,11 @@ impl Pictures {
         let tl0 = descriptor.and_then(|d| d.tl0_picture_index()).unwrap_or(0);
         let key = descriptor.and_then(|d| d.key_index()).unwrap_or(0);
         let dependency = media.dependency.as_deref();
-        let frame = dependency.map_or(0, |dependency| dependency.descriptor.frame_number);
+        let frame = dependency.map_or(0, |dependency| dependency.fields.frame_number);
         // Consecutive structures share no template ids, so that a receiver that lost one does not take the other's
         // frames for its own (§A.8.1).
-        let offset = dependency.map_or(0, |dependency| dependency.structure.offset());
+        let read = dependency.and_then(|dependency| dependency.read.as_ref());
+        let offset = read.map_or(0, |read| read.structure.offset());
         PictureShift {
             picture: (self.picture + 1).wrapping_sub(head.map_or(0, |head| head.picture)),
             tl0: self.tl0.wrapping_add(1).wrapping_sub(tl0),
@@ -114,9 +115,10 @@ impl Pictures {
         }
         if let Some(dependency) = media.dependency.as_deref() {
             self.frame = shift.number(dependency).frame;
-            let structure = &dependency.structure;
-            let end = structure.offset().wrapping_add(structure.templates()).wrapping_add(shift.template);
-            self.template = end & TEMPLATE_MASK;
+            if let Some(read) = &dependency.read {
+                let (offset, count) = (read.structure.offset(), read.structure.templates());
+                self.template = offset.wrapping_add(count).wrapping_add(shift.template) & TEMPLATE_MASK;
+            }
         }
     }
 }
@@ -147,7 +149,7 @@ mod tests {
             payload: Bytes::from(payload),
             padding: 0,
         };
-        media(parser.parse(Codec::Vp8, &packet).unwrap().head)
+        media(parser.parse(Codec::Vp8, 1, &packet).unwrap().head)
     }
 
     fn media(head: Option<Head>) -> Media {

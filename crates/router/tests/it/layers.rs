@@ -146,6 +146,44 @@ fn decode_targets_follow_what_is_sent() {
     }
 }
 
+/// The first packet of a keyframe, which carries the structure, may come behind the rest: to a receiver that waits for it
+/// as to one that has the keyframe before.
+#[test]
+fn a_structure_may_come_behind_what_it_describes() {
+    let mut world = World::new();
+    world.camera(Camera { temporal: true, ..Camera::new(1, Codec::Av1) });
+    world.uplink = Box::new(|truth| match truth.keyframe && truth.index == 0 {
+        true => Fate::Late(90),
+        false => Fate::Arrives,
+    });
+    let viewer = world.receiver(VIEWER, generous(), 1, 0);
+    world.view(viewer, &[(Want::Auto, 360)]);
+    world.run(1_000);
+    for (fps, frames) in [(None, 56..=62), (Some(15), 28..=33)] {
+        at_rate(&mut world, viewer, fps);
+        let keyframes = |world: &World| {
+            stream(world, viewer).decoded().iter().filter(|frame| frame.truth.keyframe).count()
+        };
+        let before = keyframes(&world);
+        let media_ssrc = crate::receiver::ssrc(0);
+        world.tell(viewer, packet::RtcpItem::Pli { sender_ssrc: 1, media_ssrc });
+        let shown = at_rate(&mut world, viewer, fps);
+        assert!(frames.contains(&shown.len()), "{fps:?}: {}", shown.len());
+        assert_eq!(keyframes(&world), before + 1, "{fps:?}: a keyframe with new template ids is decoded");
+    }
+    // One that starts there and wants the base layer alone is not sent the upper ones that came first.
+    let modest = world.receiver(VIEWER + 1, generous(), 1, 0);
+    world.view_at(modest, &[(Want::Auto, 360)], Some(8));
+    world.run(1_000);
+    let got = self::stream(&world, modest).packets.values().filter_map(|packet| packet.truth);
+    let (base, upper): (Vec<_>, Vec<_>) = got.partition(|truth| truth.temporal == 0);
+    assert!(base.len() > 5 && upper.is_empty(), "{} {upper:?}", base.len());
+    let stream = stream(&world, viewer);
+    assert_eq!(stream.missing(), [], "what was promised was sent");
+    let bare = stream.packets.values().filter(|packet| packet.dependency.is_none()).count();
+    assert_eq!(bare, 0, "every packet has a descriptor");
+}
+
 /// A receiver is never sent what it cannot decode, and is told why a picture that it asked for does not come.
 #[test]
 fn a_codec_that_a_receiver_does_not_decode_is_named_and_never_sent() {

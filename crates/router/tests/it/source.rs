@@ -356,8 +356,8 @@ fn structure(offset: u32, size: (u16, u16)) -> String {
 }
 
 fn dependency_descriptor(layer: &Layer, truth: &Truth) -> Bytes {
-    // Each encoding has its own ids.
-    let offset = layer.ssrc * 17 % 64;
+    // Each encoding has its own ids, and new ones with every keyframe.
+    let offset = (layer.ssrc * 17 + u32::from(layer.key) * 5) % 64;
     let template = match (truth.keyframe, truth.temporal, layer.phase % 4) {
         (true, ..) => 0,
         (_, 0, _) => 1,

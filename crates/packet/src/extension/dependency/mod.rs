@@ -23,6 +23,8 @@ use structure::Template;
 const MANDATORY: usize = 3;
 /// Where the flags end and the structure, which begins with the offset of template ids, starts, in bits.
 const FLAGS_END: usize = MANDATORY * 8 + 5;
+/// Template ids have six bits.
+const TEMPLATE_MASK: u8 = 0x3f;
 /// Bits of the offset of template ids.
 const OFFSET_BITS: usize = 6;
 /// More differences than this in one frame are no AV1: it has eight references.
@@ -40,9 +42,48 @@ pub enum DependencyError {
     /// It says something its format does not allow.
     #[error("dependency descriptor contradicts its format")]
     Malformed,
-    /// The structure it refers to has not come: nothing but its first bytes can be read.
+    /// The structure it refers to has not come: nothing but its [`MandatoryFields`] can be read.
     #[error("structure of the dependency descriptor is not known")]
     UnknownStructure,
+}
+
+/// What every descriptor begins with (§A.8.1), which needs no structure to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MandatoryFields {
+    /// The first packet of the frame.
+    pub start: bool,
+    /// The last packet of the frame.
+    pub end: bool,
+    /// Wrapping count of frames.
+    pub frame_number: u16,
+    template_id: u8,
+}
+
+impl MandatoryFields {
+    /// What `bytes` begin with.
+    ///
+    /// # Errors
+    /// [`DependencyError::TooShort`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, DependencyError> {
+        let [first, high, low, ..] = *bytes else { return Err(DependencyError::TooShort) };
+        Ok(Self {
+            start: first & 0x80 != 0,
+            end: first & 0x40 != 0,
+            frame_number: u16::from_be_bytes([high, low]),
+            template_id: first & TEMPLATE_MASK,
+        })
+    }
+
+    /// Writes the descriptor that `bytes` hold, and from which `self` was read, with another frame number and its
+    /// template id moved by `template_shift`. All else stays as it is: it is for those who know the structure.
+    pub fn rewrite(&self, bytes: &[u8], frame_number: u16, template_shift: u8) -> Written {
+        let flags = bytes.first().map_or(0, |first| first & !TEMPLATE_MASK);
+        let mut out = Written::new();
+        out.push(flags | self.template_id.wrapping_add(template_shift) & TEMPLATE_MASK);
+        out.extend_from_slice(&frame_number.to_be_bytes());
+        out.extend_from_slice(bytes.get(MANDATORY..).unwrap_or_default());
+        out
+    }
 }
 
 /// What one packet says of its frame.
@@ -113,11 +154,10 @@ impl DependencyDescriptor {
     /// # Errors
     /// [`DependencyError`]; see there.
     pub fn parse(bytes: &[u8], known: Option<&Structure>) -> Result<Self, DependencyError> {
+        let MandatoryFields { start, end, frame_number, template_id } = MandatoryFields::parse(bytes)?;
         let mut bits = BitReader::new(bytes);
-        let mut field = |count| bits.bits(count).ok_or(DependencyError::TooShort);
-        let (start, end) = (field(1)? == 1, field(1)? == 1);
-        let (template_id, frame_number) = (field(6)? as u8, field(16)? as u16);
-        let flags = if bytes.len() > MANDATORY { field(5)? } else { 0 };
+        bits.skip(MANDATORY * 8).ok_or(DependencyError::TooShort)?;
+        let flags = if bytes.len() > MANDATORY { bits.bits(5).ok_or(DependencyError::TooShort)? } else { 0 };
         let set = |bit: u32| flags & bit != 0;
         let structure = match set(0x10) {
             true => Some(Structure::parse(&mut bits)?),
@@ -131,7 +171,11 @@ impl DependencyDescriptor {
             // §A.8.2: a new structure activates everything.
             false => structure.as_ref().map(Structure::all_targets),
         };
-        let template = current.template(template_id).ok_or(DependencyError::Malformed)?;
+        // Consecutive structures share no ids (§A.8.1): one that is not here is of another structure.
+        let template = current.template(template_id).ok_or(match structure {
+            Some(_) => DependencyError::Malformed,
+            None => DependencyError::UnknownStructure,
+        })?;
         let own = Own { indications: set(0x04), differences: set(0x02), chains: set(0x01) };
         let (indications, furthest) = own.read(&mut bits, current, template)?;
         let layout = Layout {

@@ -141,10 +141,13 @@ fn what_contradicts_itself_is_malformed() {
         [(0b10, 2), (0, 6), (0, 16), (0b1_0000, 5), (0, 6), (0, 5)].into_iter().chain([(1, 2); 9]).collect();
     let many_differences: Vec<(u32, usize)> =
         [(0b10, 2), (0, 6), (0, 16), (0b0_0010, 5)].into_iter().chain([(0b01_0000, 6); 20]).collect();
-    let cases: [(Vec<u8>, Option<&Structure>, DependencyError, &str); 7] = [
+    let mut foreign_template = keyframe(0, 0);
+    foreign_template[0] |= 3;
+    let cases: [(Vec<u8>, Option<&Structure>, DependencyError, &str); 8] = [
         (vec![0x80, 0], Some(&known), TooShort, "less than there always is"),
         (vec![0x80, 0, 1], None, UnknownStructure, "no keyframe seen"),
-        (vec![0x83, 0, 1], Some(&known), Malformed, "a template that does not exist"),
+        (vec![0x83, 0, 1], Some(&known), UnknownStructure, "a template of another structure"),
+        (foreign_template, Some(&known), Malformed, "a template that its own structure does not have"),
         (vec![0x80, 0, 1, 0x80, 0], None, TooShort, "half a structure"),
         (bytes(&endless_layers), None, Malformed, "more layers than there can be"),
         (bytes(&many_differences), Some(&known), Malformed, "more references than there can be"),
@@ -194,6 +197,24 @@ fn a_rewritten_descriptor_means_the_same_under_other_numbers() {
 }
 
 proptest! {
+    /// Without its structure a descriptor is renumbered, and reads the same to who has it.
+    #[test]
+    fn what_cannot_be_read_yet_is_renumbered_whole(tail in proptest::collection::vec(any::<u8>(), 0..20), id in 0u8..3, shift in 0u8..64) {
+        let bytes = [&[0x40 | id, 1, 2][..], &tail].concat();
+        let fields = MandatoryFields::parse(&bytes).unwrap();
+        prop_assert_eq!((fields.start, fields.end, fields.frame_number), (false, true, 0x102));
+        let written = fields.rewrite(&bytes, 0xabcd, shift);
+        prop_assert_eq!(&written[3..], &bytes[3..]);
+        let (known, mut shifted) = (structure(0), structure(0));
+        shifted.set_offset(shift);
+        let Ok(parsed) = DependencyDescriptor::parse(&bytes, Some(&known)) else { return Ok(()) };
+        if parsed.structure.is_none() {
+            let again = DependencyDescriptor::parse(&written, Some(&shifted)).unwrap();
+            let layout = again.layout;
+            prop_assert_eq!(again, DependencyDescriptor { frame_number: 0xabcd, layout, ..parsed });
+        }
+    }
+
     #[test]
     fn arbitrary_bytes_never_panic(tail in proptest::collection::vec(any::<u8>(), 0..80), with_structure: bool) {
         let known = structure(5);
