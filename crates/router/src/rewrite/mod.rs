@@ -153,7 +153,11 @@ impl Rewriter {
     pub(crate) fn forward(&mut self, media: &Media) -> Option<Rewritten> {
         let (current, newest) = (*self.stretches.back()?, self.newest?);
         if media.seq <= newest.incoming {
-            return self.stretch_of(current.segment, media.seq).map(|stretch| stretch.rewrite(media));
+            let stretch = *self.stretch_of(current.segment, media.seq)?;
+            // Where what overtook it was left out, it is the furthest that was sent.
+            self.timeline.sent_late(media.timestamp.wrapping_add(stretch.timestamp));
+            self.pictures.sent_late(media, stretch.pictures);
+            return Some(stretch.rewrite(media));
         }
         if media.is_padding() {
             self.close_up(media.seq, current.pictures);

@@ -103,6 +103,27 @@ impl Pictures {
         }
     }
 
+    /// A packet behind the newest is sent with this shift. Where pictures between the two were left out, its counters may
+    /// be ahead of all that were sent.
+    pub(crate) fn sent_late(&mut self, media: &Media, shift: PictureShift) {
+        let before = *self;
+        self.sent(media, shift);
+        let is_ahead = |new: u16, old: u16, bits: u32| {
+            let ahead = new.wrapping_sub(old) & (u16::MAX >> (u16::BITS - bits));
+            ahead < 1 << (bits - 1)
+        };
+        self.picture = self.picture.max(before.picture);
+        if !is_ahead(self.tl0.into(), before.tl0.into(), u8::BITS) {
+            self.tl0 = before.tl0;
+        }
+        if !is_ahead(self.key.into(), before.key.into(), KEY_INDEX_MASK.count_ones()) {
+            self.key = before.key;
+        }
+        if !is_ahead(self.frame, before.frame, u16::BITS) {
+            (self.frame, self.template) = (before.frame, before.template);
+        }
+    }
+
     /// The newest packet so far is sent with this shift.
     pub(crate) fn sent(&mut self, media: &Media, shift: PictureShift) {
         if let Some(head) = &media.head {

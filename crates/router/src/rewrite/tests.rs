@@ -111,6 +111,22 @@ fn a_switch_after_a_whole_frame_leaves_nothing_out() {
     assert_eq!(rewriter.switch(SECOND, &media(80, 4, false)).sequence, last + 1);
 }
 
+#[test]
+fn a_switch_goes_on_behind_what_was_sent_late() {
+    let mut rewriter = rewriter();
+    let (first, second) = (media(1_000, 1, false), media(1_001, 1, false));
+    rewriter.switch(FIRST, &first);
+    rewriter.leave_out(&media(1_002, 1, false), true);
+    let late = rewriter.forward(&second).unwrap();
+    // Captured before the late one, but not so long that it would wait for a better keyframe.
+    let other = Media { capture: first.capture, head: Some(head(77)), ..media(80, 1, false) };
+    let next = rewriter.switch(SECOND, &other);
+    let picture = |rewritten: &Rewritten| rewritten.descriptor.unwrap().picture_id().unwrap();
+    assert_eq!(next.sequence, late.sequence + 1);
+    assert_eq!(picture(&next), picture(&late) + 1, "the next picture id, not the same");
+    assert_eq!(next.timestamp, late.timestamp + 1, "time does not go back");
+}
+
 /// A correction of time begins with a frame and never splits one.
 #[test]
 fn packets_of_one_frame_get_one_timestamp_whatever_their_order() {

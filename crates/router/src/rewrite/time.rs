@@ -36,6 +36,8 @@ pub(crate) struct Timeline {
 struct Last {
     incoming: u64,
     outgoing: u64,
+    /// The furthest timestamp that was sent: a late frame may lie between the newest one and the next.
+    furthest: u64,
     /// How far the output runs ahead of the line, in ticks; negative when behind.
     excess: i64,
 }
@@ -122,6 +124,13 @@ impl Timeline {
         }
     }
 
+    /// A frame was sent behind the newest that was placed.
+    pub(crate) fn sent_late(&mut self, outgoing: u64) {
+        if let Some(last) = &mut self.last {
+            last.furthest = last.furthest.max(outgoing);
+        }
+    }
+
     /// The timestamp that belongs to an instant, by the line as it is being followed now.
     pub(crate) fn at(&self, now: Timestamp) -> Option<u64> {
         let excess = self.last.map_or(0, |last| last.excess);
@@ -139,9 +148,9 @@ impl Timeline {
 
     fn place(&mut self, incoming: u64, wish: u64, line: u64) -> u64 {
         // Never backwards, and two frames never share a timestamp: receivers would take them for one.
-        let outgoing = self.last.map_or(wish, |last| wish.max(last.outgoing + 1));
+        let outgoing = self.last.map_or(wish, |last| wish.max(last.furthest + 1));
         let excess = outgoing.wrapping_sub(line).cast_signed();
-        self.last = Some(Last { incoming, outgoing, excess });
+        self.last = Some(Last { incoming, outgoing, furthest: outgoing, excess });
         outgoing
     }
 
