@@ -40,7 +40,7 @@ struct Stretch {
     segment: u64,
     /// The first arriving number of this stretch.
     first: u64,
-    /// The end, exclusive, in front of a switch or break: numbers from here on were never sent.
+    /// The end, exclusive, in front of a switch or break: numbers from here on are never sent.
     end: Option<u64>,
     sequence: u64,
     timestamp: u64,
@@ -56,7 +56,10 @@ impl Stretch {
 /// The newest number so far.
 #[derive(Clone, Copy, Debug)]
 struct Newest {
+    /// The furthest that arrived, sent or closed up.
     incoming: u64,
+    /// The furthest that was sent.
+    sent: u64,
     outgoing: u64,
     timestamp: u64,
     frame_complete: bool,
@@ -154,6 +157,7 @@ impl Rewriter {
         let (current, newest) = (*self.stretches.back()?, self.newest?);
         if media.seq <= newest.incoming {
             let stretch = *self.stretch_of(current.segment, media.seq)?;
+            self.newest = Some(Newest { sent: newest.sent.max(media.seq), ..newest });
             // Where what overtook it was left out, it is the furthest that was sent.
             self.timeline.sent_late(media.timestamp.wrapping_add(stretch.timestamp));
             self.pictures.sent_late(media, stretch.pictures);
@@ -250,10 +254,15 @@ impl Rewriter {
         }
     }
 
-    /// What has not been sent of the current stretch never will be.
+    /// What lies beyond all that was sent of the current segment never will be: it would come behind what follows.
     fn end(&mut self, newest: Newest) {
-        if let Some(last) = self.stretches.back_mut() {
-            last.end = Some(newest.incoming + 1);
+        let Some(segment) = self.stretches.back().map(|last| last.segment) else { return };
+        for stretch in self.stretches.iter_mut().rev().take_while(|stretch| stretch.segment == segment) {
+            stretch.end = Some(newest.sent + 1);
+            // Only numbers beyond this one were closed up.
+            if stretch.first <= newest.sent {
+                break;
+            }
         }
     }
 
@@ -277,6 +286,7 @@ impl Rewriter {
         self.pictures.sent(media, stretch.pictures);
         self.newest = Some(Newest {
             incoming: media.seq,
+            sent: media.seq,
             outgoing: media.seq.wrapping_add(stretch.sequence),
             timestamp: media.timestamp,
             frame_complete: media.marker || !media.codec.is_video(),

@@ -127,6 +127,24 @@ fn a_switch_goes_on_behind_what_was_sent_late() {
     assert_eq!(next.timestamp, late.timestamp + 1, "time does not go back");
 }
 
+#[test]
+fn what_was_awaited_when_a_switch_came_is_not_sent_behind_it() {
+    let mut rewriter = rewriter();
+    let start = rewriter.switch(FIRST, &media(1_000, 1, false)).sequence;
+    // The second is missing when the third is left out.
+    rewriter.leave_out(&media(1_002, 1, false), true);
+    let found = |rewriter: &Rewriter, ahead: u64| {
+        rewriter.find((start + ahead) as u16).map(|(_, sent)| sent.incoming)
+    };
+    assert_eq!(found(&rewriter, 1), Some(1_001), "a place is kept for it");
+    rewriter.switch(SECOND, &media(80, 1, false));
+    for (ahead, expected, why) in
+        [(0, Some(1_000), "was sent"), (1, None, "never"), (2, Some(80), "the switch")]
+    {
+        assert_eq!(found(&rewriter, ahead), expected, "{why}");
+    }
+}
+
 /// A correction of time begins with a frame and never splits one.
 #[test]
 fn packets_of_one_frame_get_one_timestamp_whatever_their_order() {

@@ -175,7 +175,7 @@ fn a_structure_may_come_behind_what_it_describes() {
     let modest = world.receiver(VIEWER + 1, generous(), 1, 0);
     world.view_at(modest, &[(Want::Auto, 360)], Some(8));
     world.run(1_000);
-    let got = self::stream(&world, modest).packets.values().filter_map(|packet| packet.truth);
+    let got = stream(&world, modest).packets.values().filter_map(|packet| packet.truth);
     let (base, upper): (Vec<_>, Vec<_>) = got.partition(|truth| truth.temporal == 0);
     assert!(base.len() > 5 && upper.is_empty(), "{} {upper:?}", base.len());
     let stream = stream(&world, viewer);
