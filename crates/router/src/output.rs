@@ -239,6 +239,8 @@ pub struct DownlinkStats {
     pub padding_bytes: u64,
     /// Times that waiting video was dropped because too much of it waited.
     pub shed: u64,
+    /// Packets that waited when something else started in their slot, and were dropped.
+    pub abandoned: u64,
     /// Smoothed round-trip time, once it is known.
     pub rtt: Option<Duration>,
     /// What is known of the path, once anything was sent to a receiver that acknowledges.

@@ -186,6 +186,7 @@ impl Slot {
         match verdict {
             Verdict::Drop => {}
             Verdict::Switch => {
+                self.abandon(egress);
                 self.thinning.start(origin, media, self.wish);
                 let rewritten = self.rewriter.switch(origin, media);
                 // RFC 3551 §4.1: the marker of sound says that a stretch of it begins.
@@ -237,6 +238,15 @@ impl Slot {
             self.rewriter.ends_picture();
         }
         ends
+    }
+
+    /// Drops what waits of the stream so far: whoever could decode it is shown something else in a moment.
+    fn abandon(&mut self, egress: &mut Egress) {
+        if let Some(abandoned) = egress.abandon(self.ssrc) {
+            self.rewriter.retreat(abandoned.first);
+            self.packets = self.packets.wrapping_sub(abandoned.packets);
+            self.octets = self.octets.wrapping_sub(abandoned.octets);
+        }
     }
 
     /// Repeats the packet with that number on the wire, if it was sent, is still kept and was not just

@@ -18,7 +18,7 @@ use units::{Bitrate, DataSize, Timestamp, TwccSeq};
 
 use path::Path;
 use probing::{Padding, Running};
-use queue::Queue;
+use queue::{Abandoned, Queue};
 
 use crate::output::Output;
 use crate::{Config, DownlinkStats, OutgoingPacket, PacketKind, ParticipantId};
@@ -60,6 +60,8 @@ pub(crate) struct Egress {
     /// The most that may be sent in all, in the long run, whatever the path carries.
     limit: Option<Bitrate>,
     queue: Queue,
+    /// Of each SSRC of video: the newest number that left, and its timestamp.
+    newest: Vec<(u32, u16, u32)>,
     probe: Option<Running>,
     padding: Padding,
     shed: bool,
@@ -83,6 +85,7 @@ impl Egress {
             remb: None,
             limit: None,
             queue: Queue::default(),
+            newest: Vec::new(),
             probe: None,
             padding: Padding::default(),
             shed: false,
@@ -161,6 +164,26 @@ impl Egress {
         self.queue.front().is_none() && self.probe.is_none() && path.next_send(now, size) <= now + AHEAD
     }
 
+    /// Something else starts on the stream of a slot: what waits of the former picture is of no use. What was dropped, if anything.
+    pub(crate) fn abandon(&mut self, ssrc: u32) -> Option<Abandoned> {
+        self.queue.front()?;
+        let sent =
+            self.newest.iter().find(|(known, ..)| *known == ssrc).map(|(_, number, time)| (*number, *time));
+        let abandoned = self.queue.abandon(ssrc, sent)?;
+        self.stats.abandoned += u64::from(abandoned.packets);
+        Some(abandoned)
+    }
+
+    fn note_newest(&mut self, packet: &OutgoingPacket) {
+        let (number, time) = (packet.header.sequence, packet.header.timestamp);
+        match self.newest.iter_mut().find(|(ssrc, ..)| *ssrc == packet.header.ssrc) {
+            // Late ones are no news.
+            Some((_, newest, _)) if number.wrapping_sub(*newest).cast_signed() <= 0 => {}
+            Some(entry) => (entry.1, entry.2) = (number, time),
+            None => self.newest.push((packet.header.ssrc, number, time)),
+        }
+    }
+
     /// The last thing that happens to a packet here is its transport-wide number.
     fn dispatch(
         &mut self,
@@ -178,6 +201,9 @@ impl Egress {
             path.sent(now, SentPacket { seq: self.next.get(), size, kind: packet.kind, probe }, rtp);
         }
         self.next = self.next.plus(1);
+        if matches!(packet.kind, PacketKind::Media | PacketKind::Padding) {
+            self.note_newest(&packet);
+        }
         match packet.kind {
             PacketKind::Rtx => self.stats.retransmissions += 1,
             PacketKind::Media | PacketKind::Audio => {

@@ -151,6 +151,21 @@ impl Rewriter {
         stretch.rewrite(media)
     }
 
+    /// Numbers from this one on the wire on were given out and never left: they are given out again. Everything in front of
+    /// them is of whole frames.
+    pub(crate) fn retreat(&mut self, wire: u16) {
+        let Some(newest) = self.newest.as_mut() else { return };
+        let first = newest.outgoing - u64::from((newest.outgoing as u16).wrapping_sub(wire));
+        while self.stretches.back().is_some_and(|stretch| stretch.first_outgoing() >= first) {
+            self.stretches.pop_back();
+        }
+        newest.outgoing = first - 1;
+        newest.frame_complete = true;
+        if let Some(last) = self.stretches.back() {
+            newest.incoming = newest.outgoing.wrapping_sub(last.sequence);
+        }
+    }
+
     /// A packet of the current source. `None` when it must not be sent: it lies before the switch, it is only
     /// a number that was closed up, or its timestamp cannot be. In the last case its number stays a hole.
     pub(crate) fn forward(&mut self, media: &Media) -> Option<Rewritten> {

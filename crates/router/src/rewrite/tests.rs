@@ -60,6 +60,26 @@ fn rewriter() -> Rewriter {
 }
 
 #[test]
+fn numbers_that_never_left_are_given_out_again() {
+    let mut rewriter = rewriter();
+    let first = rewriter.switch(FIRST, &media(1_000, 4, false)).sequence;
+    let mut last = first;
+    for seq in 1_001..1_016 {
+        // The number that is closed up makes another stretch among those that are taken back.
+        let packet = media(seq, 4, seq == 1_012);
+        last = rewriter.forward(&packet).map_or(last, |rewritten| rewritten.sequence);
+    }
+    assert_eq!(last, first + 14);
+    // The frames from 1_008 on never left.
+    rewriter.retreat((first + 8) as u16);
+    let switched = rewriter.switch(SECOND, &media(40, 4, false));
+    assert_eq!(switched.sequence, first + 8, "no hole, and none left out for an unfinished frame");
+    let found = |wire: u64| rewriter.find(wire as u16).map(|(_, sent)| (sent.origin, sent.incoming));
+    assert_eq!(found(first + 7), Some((FIRST, 1_007)));
+    assert_eq!(found(first + 8), Some((SECOND, 40)));
+}
+
+#[test]
 fn numbers_follow_the_source_and_go_on_at_a_switch() {
     // What is done, the number it gets (less the first), and why.
     enum Do {
