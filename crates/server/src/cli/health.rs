@@ -67,7 +67,7 @@ async fn converse(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     address: SocketAddr,
 ) -> std::io::Result<String> {
-    let request = format!("GET /healthz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    let request = format!("GET /health HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     stream.take(LONGEST_ANSWER).read_to_end(&mut answer).await?;
