@@ -42,7 +42,8 @@ impl Call {
     /// The same on another address of this machine.
     pub(super) async fn start_on(listen: SocketAddr) -> Call {
         let driver = Driver::start().await;
-        let config = Config { listen, ..config() };
+        let mut config = Config { listen, ..config() };
+        config.access.open = true;
         Call { server: Server::start_ephemeral(config).await.unwrap(), driver }
     }
 
