@@ -1,7 +1,7 @@
 //! A whole node with one camera and many receivers, real keys included, and everything else in virtual time.
 //!
 //! Owns the far ends, which are the real thing's other halves: connectivity checks, the client of the handshake, SRTP,
-//! feedback by transport-wide number. What the node costs is what its caller measures around [`Node::turn`].
+//! feedback by transport-wide number. What the node costs is what its caller measures around [`Turn::take`].
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -112,7 +112,7 @@ impl Node {
         self.receivers.len()
     }
 
-    /// Passes the time of one frame. `turn` gets to do [`Node::turn`] with the frame's datagrams, and whatever it measures
+    /// Passes the time of one frame. `turn` gets to do [`Turn::take`] with the frame's datagrams, and whatever it measures
     /// around it. Returns how many packets of media were forwarded.
     pub fn frame(&mut self, turn: impl FnOnce(&mut Turn<'_>)) -> u64 {
         let datagrams = self.publish();
