@@ -21,13 +21,13 @@ pub enum Policy {
     /// That of this project.
     #[default]
     Terrace,
-    /// As Jitsi Videobridge does: see [`jvb`].
+    /// As Jitsi Videobridge does: see module `jvb`.
     JvbLike,
-    /// As LiveKit does: see [`livekit`].
+    /// As LiveKit does: see module `livekit`.
     LivekitLike,
-    /// As mediasoup does: see [`mediasoup`].
+    /// As mediasoup does: see module `mediasoup`.
     MediasoupLike,
-    /// As Signal's calling service does: see [`signal`].
+    /// As Signal's calling service does: see module `signal`.
     SignalLike,
 }
 
