@@ -18,7 +18,7 @@ export const PATH = "/v1/signal";
  * @typedef {"camera" | "screen" | "microphone"} Source
  * @typedef {{ rid?: string, width: number, height: number, fps: number, active: boolean }} Encoding
  * @typedef {{ id: string, kind: "audio" | "video", source: Source, muted: boolean, encodings?: Encoding[] }} Publication
- * @typedef {{ id: string, name: string, connection?: "connecting" | "connected" | "reconnecting",
+ * @typedef {{ id: string, name: string, identity?: string, connection?: "connecting" | "connected" | "reconnecting",
  *             publications?: Publication[] }} Participant
  *
  * @typedef {"auto" | "none" | { publication: string }} Want
@@ -47,7 +47,8 @@ export const PATH = "/v1/signal";
  *             message_burst: number, video_slots: number, audio_slots: number, participants: number,
  *             resume_seconds: number }} Limits
  * @typedef {{ type: "joined", self: string, participants: Participant[], ice_servers: RTCIceServer[],
- *             limits: Limits, resume: string, resumed?: boolean }} Joined
+ *             limits: Limits, resume: string, resumed?: boolean,
+ *             rights?: { publish: boolean, subscribe: boolean, administrate: boolean } }} Joined
  * @typedef {{ type: "room", joined?: Participant[], left?: string[], changed?: Participant[] }} RoomChange
  * @typedef {{ type: "slots", slots: SlotState[], estimate_bps?: number, budget_bps?: number }} Slots
  * @typedef {{ type: "demand", publication: string, mid: string, encodings: EncodingDemand[] }} Demand
