@@ -34,8 +34,8 @@ pub struct Config {
     /// Where several nodes share a listening socket, the number of this one, 0 to 4095: every user name fragment begins
     /// with it ([`crate::demux::node_of`]).
     pub node: Option<u16>,
-    /// Codecs we accept from a publisher, the preferred one first, and offer to forward on a slot. The answer
-    /// can agree on each of [`Codec::ALL`]; VP9 and AV1 are to be named once what holds the packets reads them.
+    /// Codecs we accept from a publisher, the preferred one first, and offer to forward on a slot. All of
+    /// [`Codec::ALL`] unless told otherwise: VP8 first, which every browser encodes in layers of every size.
     pub codecs: Vec<Codec>,
     /// Longest offer read, in bytes. 49 slots with a browser's default codec list take 247 kB.
     pub max_offer_bytes: usize,
@@ -71,7 +71,7 @@ impl Config {
             candidates: Vec::new(),
             tcp_candidates: Vec::new(),
             node: None,
-            codecs: vec![Codec::Vp8, Codec::H264, Codec::Opus],
+            codecs: vec![Codec::Vp8, Codec::H264, Codec::Vp9, Codec::Av1, Codec::Opus],
             max_offer_bytes: 256 * 1024,
             max_sections: 64,
             max_encodings: 4,

@@ -53,7 +53,7 @@ pub(crate) fn agree(
     }
     if sections.iter().all(|section| matches!(section, Section::Rejected { .. })) {
         return Err(OfferError::Session(
-            "none of the offered codecs is known here; offer VP8, H.264 (packetization-mode 1) or Opus",
+            "none of the offered codecs is known here; offer VP8, H.264 (packetization-mode 1), VP9, AV1 or Opus",
         ));
     }
     let announced = sections
@@ -236,7 +236,11 @@ fn extension_ids(offer: &Offer) -> ExtensionIds {
     let mut ids = ExtensionIds::new();
     for content in offer.sections.iter().filter_map(|section| section.content.as_ref()) {
         for extension in &content.extensions {
-            if super::answer::accepts(content.kind, extension.uri) && ids.get(extension.uri).is_none() {
+            // The descriptor of a keyframe is longer than the one-byte form carries (RFC 8285 §4.2), and one that only
+            // other frames have is of no use.
+            let fits = extension.uri != ExtensionUri::DependencyDescriptor || offer.extmap_allow_mixed;
+            let accepted = fits && super::answer::accepts(content.kind, extension.uri);
+            if accepted && ids.get(extension.uri).is_none() {
                 ids.set(extension.uri, extension.id);
             }
         }

@@ -216,7 +216,7 @@ fn limits_are_named() {
         ),
         (
             unknown,
-            "none of the offered codecs is known here; offer VP8, H.264 (packetization-mode 1) or Opus",
+            "none of the offered codecs is known here; offer VP8, H.264 (packetization-mode 1), VP9, AV1 or Opus",
         ),
     ];
     for (offer, expected) in cases {
