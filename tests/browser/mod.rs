@@ -9,6 +9,7 @@
 
 mod abuse;
 mod call;
+mod codecs;
 mod coming_and_going;
 mod crowd;
 mod demand;

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CAMERA, SCREEN, obey } from "../../crates/server/web/sdk/encodings.js";
+import { CAMERA, SCREEN, layered, obey } from "../../crates/server/web/sdk/encodings.js";
 
 /** As a browser keeps them after the first offer. @param {readonly import("../../crates/server/web/sdk/encodings.js").Ladder[]} ladder */
 function fresh(ladder) {
@@ -45,4 +45,16 @@ test("a publication without simulcast has one encoding without a name", () => {
   const encodings = [{ active: true }];
   assert.equal(obey(encodings, [{ active: false, max_bitrate_bps: 100_000 }], []), true);
   assert.deepEqual(encodings, [{ active: false, maxBitrate: 100_000 }]);
+});
+
+test("layers are several encodings or one, and each codec is told what it needs to know", () => {
+  assert.deepEqual(layered(CAMERA, "vp8", "svc"), CAMERA, "VP8 has no spatial layers");
+  assert.deepEqual(layered([], "vp9", "svc"), [], "sound has none either");
+  const simulcast = layered(CAMERA, "av1", "simulcast");
+  assert.deepEqual(simulcast.map(({ rid, scalabilityMode }) => [rid, scalabilityMode]), [["q", "L1T3"], ["h", "L1T3"], ["f", "L1T3"]]);
+  const svc = layered(SCREEN, "vp9", "svc");
+  assert.deepEqual(svc, [{ scalabilityMode: "L2T3_KEY", maxBitrate: 3_100_000, maxFramerate: 15 }]);
+  const kept = svc.map((encoding) => ({ ...encoding, active: true }));
+  assert.equal(obey(kept, [{ active: false, max_fps: 30 }], svc), true);
+  assert.deepEqual(kept, [{ scalabilityMode: "L2T3_KEY", maxBitrate: 3_100_000, maxFramerate: 15, active: false }]);
 });

@@ -39,10 +39,16 @@ test("endings", () => {
 test("codecs that are offered", () => {
   /** @param {string} mimeType @param {string} [sdpFmtpLine] @returns {RTCRtpCodec} */
   const codec = (mimeType, sdpFmtpLine) => ({ mimeType, clockRate: 90_000, ...(sdpFmtpLine ? { sdpFmtpLine } : {}) });
-  const known = [codec("video/AV1"), codec("video/H264", "packetization-mode=0;profile-level-id=42e01f"),
+  const known = [codec("video/AV1", "level-idx=5;profile=1;tier=0"), codec("video/AV1", "level-idx=5;profile=0;tier=0"),
+    codec("video/VP9", "profile-id=2"), codec("video/VP9", "profile-id=0"), codec("video/H264", "packetization-mode=0;profile-level-id=42e01f"),
     codec("video/H264", "packetization-mode=1;profile-level-id=64001f"), codec("video/rtx"),
     codec("video/H264", "packetization-mode=1;profile-level-id=42e01f"), codec("video/VP8"), codec("video/red")];
   assert.deepEqual(preferred("video", known).map(({ mimeType, sdpFmtpLine }) => [mimeType, sdpFmtpLine]), [
-    ["video/VP8", undefined], ["video/H264", "packetization-mode=1;profile-level-id=42e01f"], ["video/rtx", undefined]]);
+    ["video/VP8", undefined], ["video/H264", "packetization-mode=1;profile-level-id=42e01f"], ["video/VP9", "profile-id=0"],
+    ["video/AV1", "level-idx=5;profile=0;tier=0"], ["video/rtx", undefined]]);
+  const names = (/** @type {import("../../crates/server/web/sdk/peer.js").VideoCodec} */ wanted, list = known) =>
+    preferred("video", list, wanted).map(({ mimeType }) => mimeType);
+  assert.deepEqual(names("vp9"), ["video/VP9", "video/rtx"], "the one that is wanted, alone");
+  assert.deepEqual(names("av1", known.slice(3)), ["video/VP8", "video/H264", "video/VP9", "video/rtx"], "not encoded here");
   assert.deepEqual(preferred("audio", [codec("audio/red"), codec("audio/opus")]).map(({ mimeType }) => mimeType), ["audio/opus"]);
 });

@@ -4,6 +4,7 @@ mod call;
 mod decoding;
 mod estimating;
 mod paths;
+mod scalable;
 
 use std::time::Duration;
 

@@ -128,14 +128,17 @@ impl Room {
                 .get(id)
                 .filter(|publication| publication.participant != own && publication.kind == kind)
         };
-        let fits = |id: &PublicationId| offered(id).is_some_and(accepted);
-        let candidates: Vec<PublicationId> = candidates.iter().copied().filter(fits).collect();
+        let is_foreign = |id: &PublicationId| !offered(id).is_some_and(accepted);
+        // What cannot be decoded comes last, and where there is room for it all the same: its slot says why it is dark.
+        let mut candidates: Vec<PublicationId> =
+            candidates.iter().copied().filter(|id| offered(id).is_some()).collect();
+        candidates.sort_by_key(is_foreign);
         let places: Vec<Place> = slots
             .iter()
             .map(|slot| &receiver.slots[*slot])
             .map(|slot| Place { want: slot.wants(), shows: slot.shows })
             .collect();
-        // A wish for what cannot be decoded is granted: the slot is told why it stays dark.
+        // A wish for what cannot be decoded is granted as well.
         let shown = assign(&places, &candidates, |id| offered(&id).is_some());
         for (slot, shows) in slots.into_iter().zip(shown) {
             self.show(SlotRef { participant: at, slot }, shows, out);

@@ -210,11 +210,18 @@ fn a_codec_that_a_receiver_does_not_decode_is_named_and_never_sent() {
         assert!(states[1].encoding.is_some(), "{why}");
         let streams = &world.receivers[&viewer].streams;
         assert!(streams.values().flat_map(|s| s.packets.values()).all(|p| p.codec == Codec::Vp8), "{why}");
-        // What the room chooses by itself can be decoded.
-        world.view(viewer, &[(Want::Auto, 360), (Want::Auto, 360)]);
-        world.run(500);
-        let shown: Vec<_> = world.room.slots(viewer).iter().map(|state| state.publication).collect();
-        assert_eq!(shown, [None, Some(plain)], "{why}: what is shown stays where it is");
+        // What the room chooses by itself can be decoded, as long as there is such; what cannot is named where there is room.
+        let mut shown = |wants: [Want; 2]| {
+            world.view(viewer, &wants.map(|want| (want, 360)));
+            world.run(500);
+            world.room.slots(viewer).iter().map(|state| state.publication).collect::<Vec<_>>()
+        };
+        let mixed = shown([Want::Auto, Want::Auto]);
+        assert_eq!(mixed, [Some(foreign), Some(plain)], "{why}: what is shown stays where it is");
+        assert_eq!(shown([Want::Auto, Want::Nothing]), [Some(plain), None], "{why}: one slot");
+        assert_eq!(shown([Want::Auto, Want::Auto]), [Some(plain), Some(foreign)], "{why}: and both again");
+        let states = world.room.slots(viewer);
+        assert_eq!((states[1].reason, states[1].encoding), (Reason::Codec, None), "{why}");
     }
 }
 

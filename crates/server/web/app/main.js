@@ -76,6 +76,10 @@ async function join(choice) {
     tracks: { microphone: tracks.audio, camera: tracks.video },
     ...(parameters.slots === undefined ? {} : { videoSlots: parameters.slots }),
     ...(parameters.token === undefined ? {} : { token: parameters.token }),
+    encoder: {
+      ...(parameters.codec === undefined ? {} : { codec: parameters.codec }),
+      ...(parameters.layers === undefined ? {} : { layers: parameters.layers }),
+    },
   });
   session = current;
   const size = typeof parameters.video === "object" ? { size: parameters.video } : {};

@@ -8,6 +8,8 @@
 //     &fps=15               frames per second to ask the camera for
 //     &slots=9              video slots to offer
 //     &view=stage           the first view: grid or stage
+//     &codec=vp9            what pictures are sent in: vp8, h264, vp9, av1
+//     &layers=svc           of VP9 and AV1: simulcast, or svc for one stream with spatial layers
 //     &token=...            join token
 
 /** @import { DeviceClass } from "../sdk/messages.js" */
@@ -22,10 +24,13 @@
  * @property {number} [fps]
  * @property {number} [slots]
  * @property {"grid" | "stage"} [view]
+ * @property {"vp8" | "h264" | "vp9" | "av1"} [codec]
+ * @property {"simulcast" | "svc"} [layers]
  * @property {string} [token]
  */
 
 export const DEVICE_CLASSES = /** @type {const} */ (["mobile", "tablet", "desktop", "tv"]);
+const CODECS = /** @type {const} */ (["vp8", "h264", "vp9", "av1"]);
 
 /**
  * Reads a query. What it does not understand it leaves out: an address is something people edit.
@@ -52,6 +57,10 @@ export function readParameters(query, fragment = "") {
   if (slots !== undefined) parameters.slots = slots;
   const view = given.get("view");
   if (view === "grid" || view === "stage") parameters.view = view;
+  const codec = CODECS.find((known) => known === given.get("codec"));
+  if (codec) parameters.codec = codec;
+  const layers = given.get("layers");
+  if (layers === "simulcast" || layers === "svc") parameters.layers = layers;
   const token = new URLSearchParams(fragment.slice(1)).get("token") ?? given.get("token");
   if (token) parameters.token = token;
   return parameters;

@@ -21,6 +21,33 @@ export const SCREEN = [
 ];
 
 /**
+ * Several encodings, or one with spatial layers inside. VP8 and H.264 have no spatial layers.
+ * @typedef {"simulcast" | "svc"} Layers
+ */
+
+/**
+ * A ladder as the browser takes it. VP9 and AV1 need to be told that each encoding stands alone, or only the first is sent;
+ * as layers of one stream, the upper ones refer to the lower ones in keyframes only, so that a receiver can be moved down at
+ * any picture.
+ * @param {readonly Ladder[]} ladder
+ * @param {string} codec
+ * @param {Layers} layers
+ * @returns {(Partial<Ladder> & { scalabilityMode?: string })[]}
+ */
+export function layered(ladder, codec, layers) {
+  if (codec !== "vp9" && codec !== "av1") return ladder.map((encoding) => ({ ...encoding }));
+  if (layers !== "svc" || ladder.length === 0) {
+    return ladder.map((encoding) => ({ ...encoding, scalabilityMode: "L1T3" }));
+  }
+  const { maxFramerate } = ladder[0] ?? {};
+  return [{
+    scalabilityMode: `L${ladder.length}T3_KEY`,
+    maxBitrate: ladder.reduce((sum, encoding) => sum + encoding.maxBitrate, 0),
+    ...(maxFramerate === undefined ? {} : { maxFramerate }),
+  }];
+}
+
+/**
  * What can be set of an encoding in mid call; RTCRtpEncodingParameters has more, which is left alone.
  * @typedef {{ rid?: string, active?: boolean, maxBitrate?: number, maxFramerate?: number }} Encoding
  */
@@ -30,7 +57,7 @@ export const SCREEN = [
  * says nothing stays as it is. Returns whether anything changed: `setParameters` is not free.
  * @param {Encoding[]} encodings  of RTCRtpSender.getParameters
  * @param {readonly EncodingDemand[]} wanted
- * @param {readonly Ladder[]} ladder
+ * @param {readonly Partial<Ladder>[]} ladder
  */
 export function obey(encodings, wanted, ladder) {
   let changed = false;

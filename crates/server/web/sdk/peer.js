@@ -1,12 +1,19 @@
 // The peer connection: permanent sections, slots, offers one after the other, simulcast. Knows media, not signalling.
 
 import { Emitter } from "./emitter.js";
-import { CAMERA, SCREEN, obey } from "./encodings.js";
+import { CAMERA, SCREEN, layered, obey } from "./encodings.js";
 
+/** @import { Layers } from "./encodings.js" */
 /** @import { Demand, Source } from "./messages.js" */
 
-/** Video codecs in the order we like them. Few: each one costs lines in every section of every offer. */
-const VIDEO_CODECS = ["VP8", "H264"];
+/** Video codecs in the order we like them: those of the others cost lines in every section of every offer. */
+const VIDEO_CODECS = ["VP8", "H264", "VP9", "AV1"];
+
+/**
+ * How pictures are encoded that are sent: `codec` is `vp8` unless said otherwise, `layers` is `simulcast`.
+ * @typedef {{ codec?: VideoCodec, layers?: Layers }} Encoder
+ * @typedef {"vp8" | "h264" | "vp9" | "av1"} VideoCodec
+ */
 
 /**
  * A receive-only section.
@@ -45,13 +52,15 @@ export class Peer extends Emitter {
   #due = false;
   /** Changes of encodings wait for each other: the browser refuses two at once. */
   #parameters = Promise.resolve();
+  #encoder;
 
   /**
    * @param {{ iceServers: RTCIceServer[], audioSlots: number, videoSlots: number,
-   *           tracks: ReadonlyMap<Sending, MediaStreamTrack> }} options
+   *           tracks: ReadonlyMap<Sending, MediaStreamTrack>, encoder?: Encoder }} options
    */
-  constructor({ iceServers, audioSlots, videoSlots, tracks }) {
+  constructor({ iceServers, audioSlots, videoSlots, tracks, encoder = {} }) {
     super();
+    this.#encoder = encoder;
     const connection = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
     this.#connection = connection;
     // The first section carries the transport of all and is never stopped (RFC 9143 §7): the microphone's, silent or not.
@@ -60,7 +69,7 @@ export class Peer extends Emitter {
     for (const [sending, track] of tracks) if (!this.#senders.has(sending)) this.#add(sending, track);
     for (let slot = 0; slot < audioSlots; slot++) connection.addTransceiver("audio", { direction: "recvonly" });
     for (let slot = 0; slot < videoSlots; slot++) connection.addTransceiver("video", { direction: "recvonly" });
-    for (const transceiver of connection.getTransceivers()) preferCodecs(transceiver);
+    for (const transceiver of connection.getTransceivers()) preferCodecs(transceiver, encoder.codec);
     connection.onconnectionstatechange = () => {
       /** @type {Partial<Record<RTCPeerConnectionState, MediaState>>} */
       const states = { connected: "connected", disconnected: "lost", failed: "failed" };
@@ -81,13 +90,20 @@ export class Peer extends Emitter {
 
   /** @param {Sending} sending @param {MediaStreamTrack | null} track */
   #add(sending, track) {
-    const { kind, ladder } = SENDING[sending];
+    const { kind } = SENDING[sending];
+    const encodings = this.#encodings(sending);
     const transceiver = this.#connection.addTransceiver(track ?? kind, {
       direction: track ? "sendonly" : "inactive",
-      ...(ladder.length > 0 ? { sendEncodings: ladder.map((encoding) => ({ ...encoding })) } : {}),
+      ...(encodings.length > 0 ? { sendEncodings: encodings } : {}),
     });
     this.#senders.set(sending, transceiver);
     return transceiver;
+  }
+
+  /** @param {Sending} sending */
+  #encodings(sending) {
+    const { codec = "vp8", layers = "simulcast" } = this.#encoder;
+    return layered(SENDING[sending].ladder, codec, layers);
   }
 
   /** Makes an offer and emits it; while another one is unanswered, afterwards. */
@@ -158,7 +174,7 @@ export class Peer extends Emitter {
     const transceiver = this.#senders.get(sending);
     if (!transceiver) {
       if (!track) return;
-      preferCodecs(this.#add(sending, track));
+      preferCodecs(this.#add(sending, track), this.#encoder.codec);
       return this.negotiate();
     }
     await transceiver.sender.replaceTrack(track);
@@ -178,7 +194,7 @@ export class Peer extends Emitter {
     const [sending, { sender }] = found;
     this.#parameters = this.#parameters.then(async () => {
       const parameters = sender.getParameters();
-      if (obey(parameters.encodings, demand.encodings, SENDING[sending].ladder)) await sender.setParameters(parameters);
+      if (obey(parameters.encodings, demand.encodings, this.#encodings(sending))) await sender.setParameters(parameters);
     }).catch(() => {
       // The connection was closed meanwhile, or an offer is under way; the next demand says it all again.
     });
@@ -205,32 +221,36 @@ export class Peer extends Emitter {
   }
 }
 
-/** @param {RTCRtpTransceiver} transceiver */
-function preferCodecs(transceiver) {
+/** @param {RTCRtpTransceiver} transceiver @param {VideoCodec} [wanted]  of what is sent */
+function preferCodecs(transceiver, wanted) {
   const { kind } = transceiver.receiver.track;
   const sends = transceiver.direction !== "recvonly";
   const known = (sends ? RTCRtpSender : RTCRtpReceiver).getCapabilities?.(kind)?.codecs ?? [];
   try {
-    transceiver.setCodecPreferences(preferred(kind, known));
+    transceiver.setCodecPreferences(preferred(kind, known, sends ? wanted : undefined));
   } catch {
     // An older browser, or one that lists what it does not accept here: its own order will do, in larger offers.
   }
 }
 
 /**
- * The codecs to offer, in order. Of H.264 only the profile that every browser encodes and decodes, in the packetisation
- * that splits frames (RFC 6184 §5.4).
+ * The codecs to offer, in order. Of each only the profile that every browser encodes and decodes; of H.264 also only the
+ * packetisation that splits frames (RFC 6184 §5.4). A codec that is wanted is offered alone, as the server has an order of
+ * its own; where the browser lacks it, that order decides.
  * @param {string} kind
  * @param {RTCRtpCodec[]} known
+ * @param {VideoCodec} [wanted]
  */
-export function preferred(kind, known) {
+export function preferred(kind, known, wanted) {
   /** @param {RTCRtpCodec} codec */
   const name = (codec) => (codec.mimeType.split("/")[1] ?? "").toUpperCase();
   if (kind === "audio") return known.filter((codec) => name(codec) === "OPUS");
   const fits = known.filter((codec) => {
     const parameters = codec.sdpFmtpLine ?? "";
-    return name(codec) !== "H264" || (/packetization-mode=1/.test(parameters) && /profile-level-id=42e0/i.test(parameters));
+    if (name(codec) === "H264") return /packetization-mode=1/.test(parameters) && /profile-level-id=42e0/i.test(parameters);
+    return !/(^|;)\s*profile(-id)?=[1-9]/.test(parameters);
   });
-  const ranked = VIDEO_CODECS.flatMap((wanted) => fits.filter((codec) => name(codec) === wanted));
-  return [...ranked, ...known.filter((codec) => name(codec) === "RTX")];
+  const ranked = VIDEO_CODECS.flatMap((known) => fits.filter((codec) => name(codec) === known));
+  const alone = ranked.filter((codec) => name(codec) === wanted?.toUpperCase());
+  return [...(alone.length > 0 ? alone : ranked), ...known.filter((codec) => name(codec) === "RTX")];
 }

@@ -21,6 +21,7 @@ import { figures, reportBetween } from "./stats.js";
  * @property {string} [token]
  * @property {Capabilities} capabilities
  * @property {number} [videoSlots]
+ * @property {import("./peer.js").Encoder} [encoder]
  * @property {Partial<Record<Sending, MediaStreamTrack | null>>} tracks  what to send from the start
  */
 
@@ -221,6 +222,7 @@ export class Session extends Emitter {
       audioSlots: Math.min(AUDIO_SLOTS, joined.limits.audio_slots),
       videoSlots: Math.min(wanted, joined.limits.video_slots),
       tracks: this.#tracks,
+      ...(this.#options.encoder === undefined ? {} : { encoder: this.#options.encoder }),
     });
     this.#peer = peer;
     this.#figures = this.#reported = undefined;

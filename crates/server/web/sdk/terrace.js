@@ -29,6 +29,8 @@ export { composeView } from "./view.js";
  * @property {string} [token]  join token, where the server asks for one
  * @property {DeviceClass} [deviceClass]  instead of the detected one
  * @property {number} [videoSlots]  pictures at the same time, instead of what suits the device
+ * @property {"vp8" | "h264" | "vp9" | "av1"} [codec]  what pictures are sent in, VP8 unless told otherwise
+ * @property {"simulcast" | "svc"} [layers]  of VP9 and AV1: several encodings, or one with spatial layers
  */
 
 /**
@@ -38,7 +40,7 @@ export { composeView } from "./view.js";
  * @returns {Promise<Session>}
  * @throws {import("./devices.js").DeviceError} when a camera or microphone that was asked for does not open
  */
-export async function join({ room, name, camera, microphone, server, token, deviceClass, videoSlots }) {
+export async function join({ room, name, camera, microphone, server, token, deviceClass, videoSlots, codec, layers }) {
   const browser = thisBrowser();
   const device = deviceClass ?? detectClass(browser);
   /** @param {"audio" | "video"} kind @param {boolean | MediaStreamTrack | undefined} wish */
@@ -54,6 +56,7 @@ export async function join({ room, name, camera, microphone, server, token, devi
     tracks,
     ...(token === undefined ? {} : { token }),
     ...(videoSlots === undefined ? {} : { videoSlots }),
+    encoder: { ...(codec === undefined ? {} : { codec }), ...(layers === undefined ? {} : { layers }) },
   });
   const unwatch = watch(device, capabilities, (found) => session.setCapabilities(found));
   session.on("state", ({ phase }) => {

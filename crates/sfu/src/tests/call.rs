@@ -1,21 +1,22 @@
-//! A call in virtual time without protection: participants that publish VP8 in three encodings or watch in one slot, on
-//! paths that lose nothing and take no time.
+//! A call in virtual time without protection: participants that publish VP8 in three encodings, or one stream of layers, or
+//! watch in one slot, on paths that lose nothing and take no time.
 //!
-//! Owns a client as small as it can be: an offer, connectivity checks, frames, and what it hears. What links and devices do
-//! to a call is for the simulator.
+//! Owns a client as small as it can be: an offer, connectivity checks, frames, and what it hears. Leaves streams of layers to
+//! `scalable`. What links and devices do to a call is for the simulator.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use packet::codec::vp8::{Descriptor, FrameHeader};
-use packet::{CcAge, CcFeedback, CcReport, CcStream, RtcpItem, parse_rtcp, write_rtcp};
+use packet::{CcAge, CcFeedback, CcReport, CcStream, Codec, RtcpItem, parse_rtcp, write_rtcp};
 use serde_json::{Value, json};
 use transport::Protocol;
 use transport::check::{self, Check};
 use transport::demux::{self, Class};
 use units::Timestamp;
 
+use super::scalable::Scalable;
 use crate::{Config, Input, Output, SessionId, Sfu};
 
 /// Between two frames, and between two looks at everything else.
@@ -24,8 +25,11 @@ const FRAME: Duration = Duration::from_millis(33);
 const CHECK_FRAMES: u32 = 75;
 const VP8: u8 = 96;
 const RTX: u8 = 97;
-const MID: u8 = 4;
+pub(super) const VP9: u8 = 98;
+pub(super) const AV1: u8 = 45;
+pub(super) const MID: u8 = 4;
 const RID: u8 = 10;
+pub(super) const DEPENDENCY: u8 = 12;
 /// RID, width, height, bytes of a frame.
 const ENCODINGS: [(&str, u16, u16, usize); 3] =
     [("q", 320, 180, 300), ("h", 640, 360, 600), ("f", 1_280, 720, 1_100)];
@@ -46,6 +50,8 @@ pub(super) struct Peer {
     pub(super) server: Option<(String, String)>,
     transaction: u64,
     publishes: bool,
+    /// What it publishes instead of VP8 in three encodings.
+    scalable: Option<Scalable>,
     /// The secret of the last `joined`.
     pub(super) resume: String,
     frames: u32,
@@ -54,6 +60,8 @@ pub(super) struct Peer {
     heard: Vec<Value>,
     /// When each media packet came, and to which of its addresses.
     pub(super) media: Vec<(Timestamp, SocketAddr)>,
+    /// The packets themselves.
+    pub(super) packets: Vec<Bytes>,
     /// SSRC, number and arrival of what is not acknowledged yet.
     unacknowledged: Vec<(u32, u16, Timestamp)>,
     /// Whether it acknowledges what it gets, as RFC 8888 has it.
@@ -82,6 +90,15 @@ impl Call {
 
     /// Somebody joins, offers, and is connected. Returns its place. `joining` is put into the join message.
     pub(super) fn join(&mut self, publishes: bool, joining: Value) -> usize {
+        self.join_with(publishes, None, joining)
+    }
+
+    /// Somebody joins who publishes one stream of layers.
+    pub(super) fn join_scalable(&mut self, codec: Codec) -> usize {
+        self.join_with(true, Some(Scalable::new(codec)), json!({}))
+    }
+
+    fn join_with(&mut self, publishes: bool, scalable: Option<Scalable>, joining: Value) -> usize {
         let at = self.peers.len();
         self.peers.push(Peer {
             session: at as u64 + 1,
@@ -91,10 +108,12 @@ impl Call {
             server: None,
             transaction: 0,
             publishes,
+            scalable,
             frames: 0,
             keyframe_wanted: true,
             heard: Vec::new(),
             media: Vec::new(),
+            packets: Vec::new(),
             unacknowledged: Vec::new(),
             acknowledges: self.acknowledging,
             resume: String::new(),
@@ -222,6 +241,10 @@ impl Call {
         }
         let keyframe = std::mem::take(&mut peer.keyframe_wanted);
         let frames = peer.frames;
+        if let Some(scalable) = &mut peer.scalable {
+            let packets = scalable.picture(keyframe);
+            return packets.into_iter().for_each(|packet| self.send(at, packet));
+        }
         for encoding in 0..ENCODINGS.len() {
             self.send(at, packet(at, encoding, frames, keyframe));
         }
@@ -234,6 +257,7 @@ impl Peer {
             Class::Stun => assert!(check::succeeded(datagram).is_some(), "every check is a good one"),
             Class::Rtp => {
                 self.media.push((now, self.address));
+                self.packets.push(Bytes::copy_from_slice(datagram));
                 let word = |at: usize| u16::from_be_bytes([datagram[at], datagram[at + 1]]);
                 let ssrc = u32::from(word(8)) << 16 | u32::from(word(10));
                 if self.acknowledges {
@@ -270,20 +294,30 @@ impl Peer {
     fn offer(&self) -> String {
         let direction = if self.publishes { "sendonly" } else { "recvonly" };
         let mut sdp = format!(
-            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE v0\r\n\
-             m=video 9 UDP/TLS/RTP/SAVPF {VP8} {RTX}\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:{}\r\n\
+            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE v0\r\na=extmap-allow-mixed\r\n\
+             m=video 9 UDP/TLS/RTP/SAVPF {VP8} {RTX} {VP9} {AV1}\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:{}\r\n\
              a=ice-pwd:asd88fgpdd777uzjYhagZg\r\na=fingerprint:sha-256 {}\r\na=setup:actpass\r\na=mid:v0\r\n\
              a=extmap:{MID} urn:ietf:params:rtp-hdrext:sdes:mid\r\n\
              a=extmap:{RID} urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\n\
-             a={direction}\r\na=rtcp-mux\r\na=rtpmap:{VP8} VP8/90000\r\na=rtcp-fb:{VP8} nack\r\n\
-             a=rtcp-fb:{VP8} nack pli\r\na=rtpmap:{RTX} rtx/90000\r\na=fmtp:{RTX} apt={VP8}\r\n",
+             a=extmap:{DEPENDENCY} https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension\r\n\
+             a={direction}\r\na=rtcp-mux\r\n",
             self.ufrag,
             ["7F"; 32].join(":"),
         );
+        let wanted = self.scalable.as_ref().map(Scalable::codec);
+        for (codec, payload_type) in [(Codec::Vp8, VP8), (Codec::Vp9, VP9), (Codec::Av1, AV1)] {
+            if wanted.is_none_or(|wanted| wanted == codec) {
+                sdp += &format!("a=rtpmap:{payload_type} {codec}/90000\r\na=rtcp-fb:{payload_type} nack\r\n");
+                sdp += &format!("a=rtcp-fb:{payload_type} nack pli\r\n");
+            }
+        }
+        if wanted.is_none() {
+            sdp += &format!("a=rtpmap:{RTX} rtx/90000\r\na=fmtp:{RTX} apt={VP8}\r\n");
+        }
         if self.acknowledges {
             sdp += "a=rtcp-fb:* ack ccfb\r\n";
         }
-        if self.publishes {
+        if self.publishes && self.scalable.is_none() {
             let rids = ENCODINGS.map(|(rid, ..)| rid);
             rids.iter().for_each(|rid| sdp += &format!("a=rid:{rid} send\r\n"));
             sdp += &format!("a=simulcast:send {}\r\n", rids.join(";"));

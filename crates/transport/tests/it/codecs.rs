@@ -62,6 +62,47 @@ fn every_codec_is_agreed_on_in_the_form_that_all_decode() {
     }
 }
 
+/// RFC 8285 §6: a client that did not allow both forms on one stream gets none that would need them. The descriptor of a
+/// keyframe takes up to a hundred bytes, of which the one-byte form holds sixteen.
+#[test]
+fn long_extensions_need_leave_to_mix_their_forms() {
+    let sections = || vec![Section::new("0", "video", "recvonly").codecs(EVERYTHING)];
+    for (browser, allowed) in [(Browser::Chromium, true), (Browser::Firefox, false)] {
+        let mut call = Call::with_config(config(Security::Plaintext), true, &[GCM]);
+        let sdp = Offer::new(browser, sections()).sdp();
+        assert_eq!(sdp.contains("a=extmap-allow-mixed"), allowed, "what these offers look like");
+        let answer = call.transport.handle_offer(call.now, &sdp, &mut call.rng).expect("a good offer");
+        let id = |uri| call.transport.extensions().get(uri);
+        assert_eq!(id(ExtensionUri::DependencyDescriptor), allowed.then_some(12));
+        assert_eq!(answer.sdp.contains("dependency-descriptor"), allowed);
+        assert_eq!(answer.sdp.contains("a=extmap-allow-mixed"), allowed);
+        assert_eq!(id(ExtensionUri::Mid), Some(4), "short ones are agreed on either way");
+    }
+}
+
+/// What was agreed decides the bytes: without the long extension every header has the one-byte form, with it the packets that
+/// carry it, and only those, have the other.
+#[test]
+fn headers_have_the_form_that_was_agreed_on() {
+    const ONE_BYTE: [u8; 2] = [0xbe, 0xde];
+    const TWO_BYTE: [u8; 2] = [0x10, 0x00];
+    for (browser, with_descriptor) in [(Browser::Chromium, TWO_BYTE), (Browser::Firefox, ONE_BYTE)] {
+        let mut call = Call::with_config(config(Security::Plaintext), true, &[GCM]);
+        let offer = Offer::new(browser, vec![Section::new("0", "video", "recvonly").codecs(EVERYTHING)]);
+        call.transport.handle_offer(call.now, &offer.sdp(), &mut call.rng).expect("a good offer");
+        for (dependency, expected) in [(None, ONE_BYTE), (Some(90), with_descriptor), (Some(3), ONE_BYTE)] {
+            let header = packet::OutgoingHeader {
+                mid: packet::Mid::parse("0"),
+                dependency: dependency.map(|length| vec![0x80; length].into()),
+                ..packet::OutgoingHeader::new(1, 45, 1, 1, false)
+            };
+            let mut bytes = Vec::new();
+            header.write(call.transport.extensions(), false, &mut bytes);
+            assert_eq!(bytes[12..14], expected, "{dependency:?} bytes of descriptor");
+        }
+    }
+}
+
 #[test]
 fn a_publisher_may_say_what_its_frames_depend_on_and_what_its_layers_are() {
     let (call, answer) = answered(&[Codec::Vp8]);

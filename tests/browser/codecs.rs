@@ -1,0 +1,98 @@
+//! Every video codec that the browser encodes: simulcast, and one stream of spatial layers where the codec has them.
+//!
+//! A second browser decodes what the first one sends, while it asks for less and for more again. Its own statistics say in which
+//! codec the pictures came, how large they were and whether they froze.
+
+use super::call::{Call, Visitor};
+use super::driver::Screen;
+use super::page::Page;
+
+/// Rounds of less and more. A busy machine freezes pictures by itself, so one round without a freeze is enough: a switch that
+/// freezes them does so every time.
+const ROUNDS: usize = 5;
+
+async fn number(page: &Page, field: &str) -> u64 {
+    let script =
+        format!("return terrace.slots.find(s => s.kind === 'video' && s.decoded)?.decoded.{field} ?? 0");
+    page.client.execute(&script, Vec::new()).await.unwrap().as_u64().unwrap()
+}
+
+/// A call in that codec. `encodings`: how many streams leave the camera.
+async fn a_call_in(codec: &str, layers: &str, encodings: usize) {
+    let call = Call::start().await;
+    let query = format!("&video=640x360&fps=20&audio=off&codec={codec}&layers={layers}");
+    let camera = call.join(Visitor::new("camera", Screen::SMALL, &query)).await;
+    let viewer = call.join(Visitor::desktop("viewer")).await;
+    viewer.until_size("camera", 640, 360).await;
+
+    // A browser may be built without an encoder: the server's order decides then.
+    let encodes =
+        format!("RTCRtpSender.getCapabilities('video').codecs.some(c => /{codec}$/i.test(c.mimeType))");
+    let encodes = camera.client.execute(&format!("return {encodes}"), Vec::new()).await.unwrap();
+    let expected = if encodes == true { codec.to_uppercase() } else { "VP8".to_owned() };
+    let came =
+        format!("terrace.slots.find(s => s.kind === 'video' && s.decoded).decoded.codec === '{expected}'");
+    viewer.until_js(&format!("pictures in {expected}"), &came).await;
+    assert_eq!(camera.look().await.sent.len(), encodings, "streams of {expected}");
+
+    let mut freezes = Vec::new();
+    for _ in 0..ROUNDS {
+        let before = number(&viewer, "freezes").await;
+        viewer.wish("camera", "low").await;
+        viewer.until_size("camera", 320, 180).await;
+        viewer.until_more_frames("camera", 20).await;
+        viewer.wish("camera", "auto").await;
+        viewer.until_size("camera", 640, 360).await;
+        viewer.until_more_frames("camera", 40).await;
+        freezes.push(number(&viewer, "freezes").await - before);
+        if freezes.last() == Some(&0) {
+            break;
+        }
+    }
+    assert_eq!(freezes.last(), Some(&0), "a switch without a freeze: {freezes:?}");
+    for page in [&camera, &viewer] {
+        assert_eq!(page.look().await.problems, [""; 0], "{}", page.name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h264_in_several_encodings() {
+    a_call_in("h264", "simulcast", 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vp9_in_several_encodings() {
+    a_call_in("vp9", "simulcast", 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vp9_in_spatial_layers() {
+    a_call_in("vp9", "svc", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn av1_in_several_encodings() {
+    a_call_in("av1", "simulcast", 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn av1_in_spatial_layers() {
+    a_call_in("av1", "svc", 1).await;
+}
+
+/// A device that does not decode what somebody sends shows why, instead of a black picture.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_cannot_decode_a_codec_is_told_so() {
+    let call = Call::start().await;
+    let _camera =
+        call.join(Visitor::new("camera", Screen::SMALL, "&video=320x180&audio=off&codec=vp9")).await;
+    const WITHOUT_VP9: &str = "const all = RTCRtpReceiver.getCapabilities.bind(RTCRtpReceiver);\
+        RTCRtpReceiver.getCapabilities = kind => { const found = all(kind);\
+        return { ...found, codecs: found.codecs.filter(c => !/VP9/i.test(c.mimeType)) }; };";
+    let viewer = call.join(Visitor::desktop("viewer").prepared_by(WITHOUT_VP9.to_owned())).await;
+    let reason = viewer.until("a reason", |seen| seen.video_of("camera")?.reason.clone());
+    assert_eq!(reason.await, "codec");
+    let said = "[...document.querySelectorAll('.badge')].some(badge => badge.dataset.reason === 'codec')";
+    viewer.until_js("the tile says it", said).await;
+    assert!(viewer.look().await.decoded_of("camera").is_none());
+}
