@@ -17,7 +17,7 @@ use crate::egress::Egress;
 use crate::input::{SlotCodec, SlotSection, SlotView, Want};
 use crate::media::{Descriptor, Layer, Media, Read};
 use crate::output::Output;
-use crate::retransmit::Retransmitter;
+use crate::retransmit::{Cause, Retransmitter};
 use crate::rewrite::pictures::FrameNumbers;
 use crate::rewrite::time::Landing;
 use crate::rewrite::{Origin, Rewriter, Rewritten, Sent};
@@ -249,12 +249,13 @@ impl Slot {
         }
     }
 
-    /// Repeats the packet with that number on the wire, if it was sent, is still kept and was not just
-    /// repeated. `keep` finds kept packets.
+    /// Repeats the packet with that number on the wire, if it was sent, is still kept and no copy of it is on its way.
+    /// `keep` finds kept packets.
     pub(crate) fn repair<'a>(
         &mut self,
         now: Timestamp,
         wire: u16,
+        cause: Cause,
         keep: impl FnOnce(Origin, u64) -> Option<&'a Media>,
         egress: &mut Egress,
         out: &mut Vec<Output>,
@@ -266,14 +267,14 @@ impl Slot {
             Some((sequence, sent, media))
         });
         let Some((sequence, sent, media)) = kept else {
-            egress.stats_mut().retransmissions_missed += 1;
+            egress.stats_mut().retransmissions_missed += u64::from(cause == Cause::Asked);
             return;
         };
         if self.rtx_ssrc.is_none() {
             return;
         }
-        if !self.retransmitter.may_repeat(now, sequence, media.arrival, egress.rtt()) {
-            egress.stats_mut().retransmissions_held_back += 1;
+        if !self.retransmitter.may_repeat(now, sequence, media.arrival, cause, egress.rtt()) {
+            egress.stats_mut().retransmissions_held_back += u64::from(cause == Cause::Asked);
             return;
         }
         if !egress.spend_repair(media.body.len()) {

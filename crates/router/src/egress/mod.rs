@@ -5,6 +5,7 @@
 //! waits here for its time; sound and what a receiver asked for never wait. Feedback about the path arrives here. Leaves the
 //! streams, and what a probe is made of, to `slot`.
 
+mod departures;
 mod path;
 mod probing;
 mod queue;
@@ -16,6 +17,7 @@ use packet::{CcFeedback, OutgoingHeader, ReportBlock, TransportFeedback};
 use selector::{Budget, BudgetHistory, Decision, Reserves};
 use units::{Bitrate, DataSize, Timestamp, TwccSeq};
 
+pub(crate) use departures::Departure;
 use path::Path;
 use probing::{Padding, Running};
 use queue::{Abandoned, Queue};
@@ -67,6 +69,8 @@ pub(crate) struct Egress {
     shed: bool,
     /// Something may be due earlier than the owner was told.
     rearm: bool,
+    /// What the last feedback showed to be lost.
+    lost: Vec<Departure>,
     stats: DownlinkStats,
 }
 
@@ -90,6 +94,7 @@ impl Egress {
             padding: Padding::default(),
             shed: false,
             rearm: false,
+            lost: Vec::new(),
             stats: DownlinkStats::default(),
         }
     }
@@ -198,7 +203,11 @@ impl Egress {
             let rtp = (packet.header.ssrc, packet.header.sequence);
             // From silence on there is an answer to wait for. What is sent besides only moves deadlines further away.
             self.rearm |= !path.is_awaited();
-            path.sent(now, SentPacket { seq: self.next.get(), size, kind: packet.kind, probe }, rtp);
+            let number = self.next.get();
+            path.sent(now, SentPacket { seq: number, size, kind: packet.kind, probe }, rtp);
+            if let Some(sequence) = repeatable(&packet) {
+                path.departed(Departure { number, slot: packet.slot, sequence, at: now });
+            }
         }
         self.next = self.next.plus(1);
         if matches!(packet.kind, PacketKind::Media | PacketKind::Padding) {
@@ -371,7 +380,8 @@ impl Egress {
         let arrived = feedback.statuses.iter().filter(|status| status.is_some()).count() as u64;
         self.stats.acknowledged += arrived;
         self.stats.reported_missing += feedback.statuses.len() as u64 - arrived;
-        self.path.as_mut().is_some_and(|path| path.handle_feedback(now, feedback))
+        let Some(path) = &mut self.path else { return false };
+        path.handle_feedback(now, feedback, &mut self.lost)
     }
 
     /// The same from a receiver that speaks of each stream (RFC 8888).
@@ -380,7 +390,22 @@ impl Egress {
         let arrived = reports.clone().filter(|report| report.is_some()).count() as u64;
         self.stats.acknowledged += arrived;
         self.stats.reported_missing += reports.count() as u64 - arrived;
-        self.path.as_mut().is_some_and(|path| path.handle_stream_feedback(now, feedback))
+        let Some(path) = &mut self.path else { return false };
+        path.handle_stream_feedback(now, feedback, &mut self.lost)
+    }
+
+    /// What the feedback since the last call showed to be lost.
+    pub(crate) fn take_lost(&mut self) -> Vec<Departure> {
+        std::mem::take(&mut self.lost)
+    }
+}
+
+/// The number on its slot's stream of a packet that can be repeated; of a repetition that of what it repeats.
+fn repeatable(packet: &OutgoingPacket) -> Option<u16> {
+    match packet.kind {
+        PacketKind::Media => Some(packet.header.sequence),
+        PacketKind::Rtx => packet.prefix.first_chunk().map(|number| u16::from_be_bytes(*number)),
+        PacketKind::Audio | PacketKind::Padding => None,
     }
 }
 

@@ -10,6 +10,7 @@ use packet::{CcAge, CcFeedback, CcReport, TransportFeedback};
 use selector::{Budget, BudgetHistory, Decision, Reserves};
 use units::{Bitrate, DataSize, Timestamp, TwccSeq};
 
+use super::departures::{Departure, Departures};
 use crate::meter::Meter;
 
 /// Audio is reserved with this much on top, in percent: it comes in talk spurts, and the mean hides them.
@@ -40,6 +41,7 @@ pub(crate) struct Path {
     target: Bitrate,
     spent: Bitrate,
     results: Vec<estimator::PacketResult>,
+    departures: Departures,
 }
 
 impl Path {
@@ -60,6 +62,7 @@ impl Path {
             target: Bitrate::ZERO,
             spent: Bitrate::ZERO,
             results: Vec::new(),
+            departures: Departures::default(),
         }
     }
 
@@ -100,13 +103,24 @@ impl Path {
         self.estimator.on_packet_sent(now, packet);
     }
 
+    /// What left can be repeated.
+    pub(crate) fn departed(&mut self, departure: Departure) {
+        self.departures.note(departure);
+    }
+
     /// When a video packet of that size may leave.
     pub(crate) fn next_send(&self, now: Timestamp, size: DataSize) -> Timestamp {
         self.pacer.next_send(now, size, self.estimator.in_flight())
     }
 
-    /// What the receiver says about the packets it got. Returns whether it made sense.
-    pub(crate) fn handle_feedback(&mut self, now: Timestamp, feedback: &TransportFeedback) -> bool {
+    /// What the receiver says about the packets it got; what is lost by that is appended to `lost`. Returns whether it made
+    /// sense.
+    pub(crate) fn handle_feedback(
+        &mut self,
+        now: Timestamp,
+        feedback: &TransportFeedback,
+        lost: &mut Vec<Departure>,
+    ) -> bool {
         let Some(newest) = self.newest else { return false };
         let statuses = feedback.statuses.iter().map(|status| match status {
             Some(delta) => Status::Received(*delta),
@@ -118,13 +132,19 @@ impl Path {
         };
         self.results.clear();
         self.results.extend_from_slice(results);
+        self.departures.reported(&self.results, lost);
         self.estimator.on_feedback(now, &Feedback { results: &self.results, sent: None });
         self.follow(now);
         true
     }
 
     /// The same by the numbers of each stream (RFC 8888). The first report tells only that more will come.
-    pub(crate) fn handle_stream_feedback(&mut self, now: Timestamp, feedback: &CcFeedback) -> bool {
+    pub(crate) fn handle_stream_feedback(
+        &mut self,
+        now: Timestamp,
+        feedback: &CcFeedback,
+        lost: &mut Vec<Departure>,
+    ) -> bool {
         let streams = self.streams.get_or_insert_default();
         let metrics = feedback.streams.iter().flat_map(|stream| {
             let numbers = (0u16..).map(|at| stream.begin_sequence.wrapping_add(at));
@@ -134,6 +154,7 @@ impl Path {
         if results.is_empty() {
             return false;
         }
+        self.departures.reported(results, lost);
         self.estimator.on_feedback(now, &Feedback { results, sent: Some(written) });
         self.follow(now);
         true
@@ -157,6 +178,7 @@ impl Path {
 
     /// The participant is reached by another way.
     pub(crate) fn on_route_change(&mut self, now: Timestamp) {
+        self.departures.forget();
         self.estimator.on_route_change(now);
         self.history = BudgetHistory::default();
         self.follow(now);

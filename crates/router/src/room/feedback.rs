@@ -7,6 +7,8 @@ use units::Timestamp;
 
 use super::Room;
 use super::settle::kept;
+use crate::egress::Departure;
+use crate::retransmit::Cause;
 use crate::{Output, ParticipantId};
 
 impl Room {
@@ -32,6 +34,8 @@ impl Room {
                 };
                 if is_news {
                     let moved = receiver.egress.has_moved();
+                    let lost = receiver.egress.take_lost();
+                    self.replace(now, at, &lost, out);
                     self.run_egress(now, at, out);
                     if moved {
                         self.reselect.insert(at);
@@ -69,7 +73,20 @@ impl Room {
         };
         let Some(slot) = receiver.slots.iter_mut().find(|slot| slot.ssrc == ssrc) else { return };
         for wire in lost {
-            slot.repair(now, *wire, kept(&self.publications), &mut receiver.egress, out);
+            let keep = kept(&self.publications);
+            slot.repair(now, *wire, Cause::Asked, keep, &mut receiver.egress, out);
+        }
+    }
+
+    /// Repeats what the receiver's acknowledgements show to be lost, asked or not.
+    fn replace(&mut self, now: Timestamp, at: usize, lost: &[Departure], out: &mut Vec<Output>) {
+        let Some(receiver) = self.participants[at].as_mut().filter(|receiver| receiver.connected) else {
+            return;
+        };
+        for copy in lost {
+            let Some(slot) = receiver.slots.iter_mut().find(|slot| slot.mid == copy.slot) else { continue };
+            let keep = kept(&self.publications);
+            slot.repair(now, copy.sequence, Cause::Lost(copy.at), keep, &mut receiver.egress, out);
         }
     }
 
