@@ -129,9 +129,11 @@ impl Encoding {
         self.layers.iter().rev().find_map(|layer| layer.size)
     }
 
-    /// What is known of it; `None` before its size is.
-    pub(crate) fn state(&self) -> Option<EncodingState> {
-        self.state_within(Layer::ALL)
+    /// What is known of each of its spatial layers, the smallest first; nothing before a size is.
+    pub(crate) fn states(&self) -> SmallVec<[EncodingState; 1]> {
+        let rungs = self.rungs();
+        let layers = rungs.chunk_by(|rung, next| rung.layer.spatial == next.layer.spatial);
+        layers.filter_map(|layer| layer.last()).map(|rung| self.state_of(rung)).collect()
     }
 
     /// What is known of what a receiver gets with that limit; `None` before its size is known.

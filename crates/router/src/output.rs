@@ -167,7 +167,7 @@ pub struct PublicationState {
     pub source: Source,
     /// True while nothing is sent on purpose: the sender said so, or the section's direction does.
     pub muted: bool,
-    /// Video encodings whose size is known, smallest picture first.
+    /// Video encodings whose size is known, smallest picture first; of one with spatial layers each of them.
     pub encodings: Vec<EncodingState>,
 }
 

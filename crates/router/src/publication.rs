@@ -183,7 +183,7 @@ impl Publication {
     /// As signalling shows it.
     pub(crate) fn state(&self) -> PublicationState {
         let mut encodings: Vec<EncodingState> = match self.kind {
-            MediaKind::Video => self.encodings.iter().filter_map(Encoding::state).collect(),
+            MediaKind::Video => self.encodings.iter().flat_map(Encoding::states).collect(),
             MediaKind::Audio => Vec::new(),
         };
         encodings.sort_by_key(|encoding| u64::from(encoding.width) * u64::from(encoding.height));

@@ -353,6 +353,9 @@ fn spatial_layers_of_one_stream_are_switched_like_encodings() {
     let (shown, _) = run(&mut room, 720, 30, true);
     all_show(&shown, &[0, 1, 2]);
     assert_eq!(room.slots(viewer)[0].encoding.unwrap().height, 720);
+    let told = room.publications();
+    let heights: Vec<u32> = told[0].encodings.iter().map(|encoding| encoding.height).collect();
+    assert_eq!(heights, [180, 360, 720], "everybody is told of each layer");
     let (shown, asked) = run(&mut room, 360, 30, true);
     all_show(&shown, &[0, 1]);
     assert_eq!(shown.values().filter(|layers| layers.len() == 3).count(), 0, "down at once");
