@@ -7,6 +7,8 @@
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod killable;
+#[cfg(test)]
 mod native;
 #[cfg(test)]
 mod tidy;

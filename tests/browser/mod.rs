@@ -18,6 +18,7 @@ mod embedding;
 mod layers;
 mod page;
 mod pictures;
+mod restart;
 mod scenery;
 mod shaping;
 mod together;

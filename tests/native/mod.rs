@@ -9,6 +9,7 @@ mod joining;
 mod losses;
 mod moving;
 mod operator;
+mod restart;
 mod whip;
 
 use std::time::Duration;

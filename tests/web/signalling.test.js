@@ -32,11 +32,16 @@ class FakeSocket {
   }
 }
 
+/** How long a connection may take until it has joined. */
+const JOIN_PATIENCE_MS = 10_000;
+
 function start() {
   /** @type {FakeSocket[]} */
   const sockets = [];
   /** @type {{ action: () => void, delay: number }[]} */
   const timers = [];
+  /** Those that wait for a join. @type {typeof timers} */
+  const patience = [];
   /** @type {[string, any][]} */
   const events = [];
   const signalling = new Signalling("first", () => ({ type: "join", room: "r", name: "n", capabilities: {} }), {
@@ -46,7 +51,7 @@ function start() {
       sockets.push(socket);
       return /** @type {any} */ (socket);
     },
-    schedule: (action, delay) => timers.push({ action, delay }),
+    schedule: (action, delay) => (delay === JOIN_PATIENCE_MS ? patience : timers).push({ action, delay }),
     random: () => 1,
   });
   for (const event of /** @type {const} */ (["joined", "lost", "refused", "message"])) {
@@ -60,7 +65,7 @@ function start() {
     socket().onopen();
     socket().say({ type: "joined", self: "p1", resume });
   };
-  return { signalling, sockets, socket, timers, events, join };
+  return { signalling, sockets, socket, timers, patience, events, join };
 }
 
 test("the first message is the join, and nothing goes out before it is answered", () => {
@@ -74,7 +79,7 @@ test("the first message is the join, and nothing goes out before it is answered"
 test("a lost socket is replaced with ever longer delays, and takes up where it was", () => {
   const { socket, timers, events, join, sockets } = start();
   join("s1");
-  for (const delay of [250, 500, 1000]) {
+  for (const delay of [200, 400, 800]) {
     socket().onclose();
     assert.equal(timers.at(-1)?.delay, delay);
     timers.at(-1)?.action();
@@ -83,7 +88,7 @@ test("a lost socket is replaced with ever longer delays, and takes up where it w
   join("s2");
   assert.equal(socket().sent[0].resume, "s1");
   socket().onclose();
-  assert.equal(timers.at(-1)?.delay, 250, "a join starts the delays anew");
+  assert.equal(timers.at(-1)?.delay, 200, "a join starts the delays anew");
   assert.deepEqual(events.map(([event]) => event), ["joined", "lost", "lost", "lost", "joined", "lost"]);
 });
 
@@ -100,7 +105,7 @@ test("when the network returns nobody waits for a delay", () => {
 test("a refusal is final, a restart is not", () => {
   /** @type {[string, boolean][]} */
   const cases = [["room_full", true], ["unauthorized", true], ["replaced", true], ["removed", true], ["shutting_down", false],
-    ["internal", false], ["transport_failed", false]];
+    ["internal", false], ["transport_failed", false], ["too_fast", false]];
   for (const [code, final] of cases) {
     const { socket, timers, events, join } = start();
     join("s1");
@@ -169,7 +174,21 @@ test("leaving is said and is for good", () => {
   assert.equal(timers.length, 0);
 });
 
-test("delays are spread between half and whole, and bounded", () => {
-  assert.deepEqual([1, 2, 6, 20].map((attempt) => reconnectDelay(attempt, 0)), [125, 250, 4000, 4000]);
-  assert.deepEqual([1, 2, 6, 20].map((attempt) => reconnectDelay(attempt, 1)), [250, 500, 8000, 8000]);
+test("a server that does not answer is left for another try, and one that answered is not", () => {
+  const { sockets, patience, timers, join } = start();
+  patience[0]?.action();
+  assert.equal(sockets[0]?.closed, true);
+  assert.equal(timers.length, 1);
+  timers[0]?.action();
+  join("s1");
+  patience[1]?.action();
+  assert.equal(sockets[1]?.closed, false);
+  sockets[0]?.onclose();
+  assert.equal(timers.length, 1, "the former socket's end is no news");
+});
+
+test("delays are spread between half and whole; a restarted server is met within two seconds, a dead one is left alone", () => {
+  const attempts = [1, 2, 3, 4, 5, 20, 21, 1000];
+  assert.deepEqual(attempts.map((attempt) => reconnectDelay(attempt, 0)), [100, 200, 400, 800, 1000, 1000, 4000, 4000]);
+  assert.deepEqual(attempts.map((attempt) => reconnectDelay(attempt, 1)), [200, 400, 800, 1600, 2000, 2000, 8000, 8000]);
 });

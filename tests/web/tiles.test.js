@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { items, order, stageKey } from "../../crates/server/web/sdk/tiles.js";
+import { items, lastingKey, order, stageKey } from "../../crates/server/web/sdk/tiles.js";
 import { emptyRoom } from "../../crates/server/web/sdk/room.js";
 
 /** @import { Participant } from "../../crates/server/web/sdk/messages.js" */
@@ -46,4 +46,16 @@ test("the large one goes first and the others keep their order", () => {
   const people = all(person("a"), person("b"), person("c"));
   assert.deepEqual(order(people, "b"), ["b", "a", "c"]);
   assert.deepEqual(order(people, undefined), ["a", "b", "c"]);
+});
+
+test("a tile is known again when everybody has another id", () => {
+  const [before] = all(person("a", "camera"));
+  const [after] = all(person("b", "camera"));
+  assert.ok(before && after);
+  /** @param {import("../../crates/server/web/sdk/tiles.js").Item} item @param {object} who */
+  const as = (item, who) => lastingKey({ ...item, participant: { ...item.participant, ...who } });
+  assert.equal(as(before, { name: "Ana" }), as(after, { name: "Ana" }));
+  assert.equal(as(before, { name: "Ana", identity: "7" }), as(after, { name: "Ana B.", identity: "7" }), "by identity first");
+  assert.notEqual(as(before, { name: "7" }), as(before, { name: "Ana", identity: "7" }), "a name is no identity");
+  assert.notEqual(as(before, { name: "Ana" }), as({ ...before, kind: "screen" }, { name: "Ana" }), "a screen is another tile");
 });

@@ -12,7 +12,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
-use signalling::{ClientMessage, Demand, Joined, Offer, Report, ServerMessage};
+use signalling::{ClientMessage, Demand, ErrorCode, Joined, Offer, Report, ServerMessage};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
@@ -36,8 +36,9 @@ use crate::synthetic::Wanted;
 const TICK: Duration = Duration::from_millis(50);
 /// How often the server is told how decoding goes.
 const REPORT_INTERVAL: Duration = Duration::from_secs(2);
-/// The first wait before connecting again; doubled each time.
-const FIRST_RETRY: Duration = Duration::from_millis(250);
+/// The first wait before connecting again; doubled each time, up to the longest one: a server that restarts is met soon.
+const FIRST_RETRY: Duration = Duration::from_millis(200);
+const LONGEST_RETRY: Duration = Duration::from_secs(2);
 
 /// What a session starts with.
 pub(super) struct Start {
@@ -289,7 +290,7 @@ impl Session {
         match message {
             ServerMessage::Error(error) if error.fatal => {
                 self.tell(Event::Error(error.clone()));
-                true
+                !passes(error.code)
             }
             _ => false,
         }
@@ -329,7 +330,7 @@ impl Session {
             ServerMessage::Speakers(speakers) => self.tell(Event::Speakers(speakers.speakers)),
             ServerMessage::Message(message) => self.tell(Event::Message(message)),
             ServerMessage::Error(error) => {
-                if error.code == signalling::ErrorCode::OfferRejected {
+                if error.code == ErrorCode::OfferRejected {
                     self.offering = false;
                     self.waiting.clear();
                 }
@@ -433,7 +434,7 @@ impl Session {
         while Instant::now() + wait < deadline {
             // A random part, so that a crowd does not come back at once.
             sleep(wait.mul_f64(self.rng.random_range(0.5..1.0))).await;
-            wait = (wait * 2).max(FIRST_RETRY);
+            wait = (wait * 2).clamp(FIRST_RETRY, LONGEST_RETRY);
             let (url, options) = (&self.start.url, &self.start.options);
             let resume = Some(self.start.joined.resume.clone());
             let attempt = async {
@@ -448,7 +449,7 @@ impl Session {
                     self.start.joined = joined;
                     return Some(resumed);
                 }
-                Ok(Err(JoinError::Refused(error))) if error.fatal => {
+                Ok(Err(JoinError::Refused(error))) if error.fatal && !passes(error.code) => {
                     self.tell(Event::Error(error));
                     return None;
                 }
@@ -463,6 +464,13 @@ impl Session {
         // A participant whose events nobody reads goes on all the same.
         let _ = self.start.events.try_send(event);
     }
+}
+
+/// Errors that end a connection and after which trying again is right: the server restarts, or lost track of us, or lets in
+/// no more than so many per second.
+fn passes(code: ErrorCode) -> bool {
+    use ErrorCode::{Internal, ShuttingDown, Timeout, TooFast};
+    matches!(code, ShuttingDown | Internal | Timeout | TooFast)
 }
 
 async fn ask_for_keyframe(track: &dyn TrackRemote, media_ssrc: u32) {

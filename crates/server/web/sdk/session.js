@@ -43,7 +43,8 @@ const PATIENCE_MS = 2500;
 const LONGER_PATIENCE_MS = 10_000;
 
 /**
- * @extends {Emitter<{ state: State, room: ReturnType<typeof emptyRoom>, slots: null, figures: Figures,
+ * Events: `rejoined` after the server knew nothing of this participant any more: everybody's ids are new.
+ * @extends {Emitter<{ state: State, room: ReturnType<typeof emptyRoom>, slots: null, rejoined: null, figures: Figures,
  *                     message: Extract<ServerMessage, { type: "message" }>, problem: string }>}
  */
 export class Session extends Emitter {
@@ -214,6 +215,7 @@ export class Session extends Emitter {
 
   /** A peer connection for a fresh participant. @param {Joined} joined */
   #connect(joined) {
+    if (this.#peer) this.emit("rejoined", null);
     this.#peer?.close();
     const { capabilities } = this.#options;
     const wanted = this.#options.videoSlots ?? VIDEO_SLOTS[capabilities.device?.class ?? "unknown"];

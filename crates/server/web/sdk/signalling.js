@@ -5,11 +5,20 @@ import { SUBPROTOCOL } from "./messages.js";
 
 /** @import { ClientMessage, Join, ServerMessage, ServerError } from "./messages.js" */
 
-/** Errors after which trying again is right: the server is restarting, or lost track of us. */
-const PASSING = new Set(["shutting_down", "internal", "timeout", "transport_failed"]);
+/**
+ * Errors after which trying again is right: the server is restarting, or lost track of us, or is met by a whole office at
+ * once, of which it lets in so many per second.
+ */
+const PASSING = new Set(["shutting_down", "internal", "timeout", "transport_failed", "too_fast"]);
 
-const FIRST_DELAY_MS = 250;
-const LONGEST_DELAY_MS = 8000;
+const FIRST_DELAY_MS = 200;
+/** A server that restarts is met within this time, so that a call is whole again within five seconds. */
+const LONGEST_DELAY_MS = 2000;
+/** After so many tries, about half a minute, it is no restart: from then on a server is asked less often. */
+const QUICK_TRIES = 20;
+const PATIENT_DELAY_MS = 8000;
+/** How long a connection may take until it has joined. One to a host that is down takes minutes to fail by itself. */
+const JOIN_PATIENCE_MS = 10_000;
 
 /**
  * The delay before try number `attempt` (from 1) to connect again: doubled each time, and spread, so that a server that
@@ -18,7 +27,8 @@ const LONGEST_DELAY_MS = 8000;
  * @param {number} random  from 0 to 1
  */
 export function reconnectDelay(attempt, random) {
-  const delay = Math.min(FIRST_DELAY_MS * 2 ** (attempt - 1), LONGEST_DELAY_MS);
+  const longest = attempt > QUICK_TRIES ? PATIENT_DELAY_MS : LONGEST_DELAY_MS;
+  const delay = Math.min(FIRST_DELAY_MS * 2 ** (attempt - 1), longest);
   return Math.round(delay * (0.5 + random / 2));
 }
 
@@ -77,6 +87,11 @@ export class Signalling extends Emitter {
     if (this.#closed || this.#socket) return;
     const socket = this.#world.connect(this.#url, SUBPROTOCOL);
     this.#socket = socket;
+    this.#world.schedule(() => {
+      if (this.#socket !== socket || this.#joined) return;
+      socket.close();
+      this.#broken();
+    }, JOIN_PATIENCE_MS);
     socket.onopen = () => {
       const resume = this.#resume === undefined ? {} : { resume: this.#resume };
       socket.send(JSON.stringify({ ...this.#join(), ...resume }));

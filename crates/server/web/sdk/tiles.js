@@ -30,6 +30,15 @@ export function items(room) {
 }
 
 /**
+ * Whose tile it is beyond a restart of the server, after which everybody has another id: the identity of the token where
+ * there is one, else the name.
+ * @param {Item} item
+ */
+export function lastingKey({ participant: { identity, name }, kind }) {
+  return JSON.stringify([kind, identity === undefined ? "name" : "identity", identity ?? name]);
+}
+
+/**
  * The tile to show large: the pinned one, else a shared screen, else whoever speaks. Nothing in a grid, unless pinned.
  * @param {readonly Item[]} all
  * @param {{ layout: "grid" | "stage", pinned: string | undefined, speaker: string | undefined }} state

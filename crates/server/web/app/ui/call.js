@@ -4,7 +4,7 @@ import { canShareScreen } from "../../sdk/devices.js";
 import { Measure } from "../../sdk/measure.js";
 import { isSilent, slotOf, stageSpeaker } from "../../sdk/room.js";
 import { VIEWS_PER_SECOND, composeView, throttle } from "../../sdk/view.js";
-import { OWN, items, order, stageKey } from "../../sdk/tiles.js";
+import { OWN, items, lastingKey, order, stageKey } from "../../sdk/tiles.js";
 import { Arrangement } from "./arrangement.js";
 import { ChatBox } from "./chat.js";
 import { h, icon, iconButton, mark, relabel, setText } from "./dom.js";
@@ -55,6 +55,8 @@ export class CallScreen {
   #pinned;
   /** The key of the tile that is large. @type {string | undefined} */
   #large;
+  /** What the user wanted of tiles whose people are not back yet, by `lastingKey`. @type {Map<string, { wish: import("../../sdk/view.js").Wish, pinned: boolean }>} */
+  #remembered = new Map();
   /** @type {string | undefined} */
   #speaker;
   /** @type {Set<string>} */
@@ -103,6 +105,7 @@ export class CallScreen {
     }, 1000, CLOCK);
     const offs = [
       call.on("room", () => { speakersChanged(); this.#render(); this.#view(); }),
+      call.on("rejoined", () => this.#startAnew()),
       call.on("slots", () => { this.#sounds.show(call.slots); this.#render(); this.#view(); }),
       call.on("figures", () => { this.#render(); this.#panel.refresh(); if (this.#side.open === "inside") inside.refresh(); }),
       call.on("state", () => this.#render()),
@@ -218,8 +221,8 @@ export class CallScreen {
     const { room, state } = this.#call;
     this.#items = items(room);
     if (!this.#items.some(({ key }) => key === this.#pinned)) this.#pinned = undefined;
-    this.#large = stageKey(this.#items, { layout: this.#layout, pinned: this.#pinned, speaker: this.#speaker });
     this.#keepTiles();
+    this.#large = stageKey(this.#items, { layout: this.#layout, pinned: this.#pinned, speaker: this.#speaker });
     for (const item of this.#items) this.#drawOther(item);
     this.#drawOwn();
     const area = this.#measure.of(this.#area);
@@ -232,6 +235,32 @@ export class CallScreen {
     this.#drawControls(staged);
     this.#trouble.draw();
     this.element.dataset.phase = state.phase;
+  }
+
+  /**
+   * After a restart of the server everybody has another id, perhaps one that was somebody else's: no tile is taken for its
+   * former one by that, and what the user wanted waits for whoever it was about.
+   */
+  #startAnew() {
+    for (const item of this.#items) {
+      const { wish } = this.#tiles.get(item.key) ?? { wish: "auto" };
+      const pinned = item.key === this.#pinned;
+      if (wish !== "auto" || pinned) this.#remembered.set(lastingKey(item), { wish, pinned });
+    }
+    this.#items = [];
+    this.#pinned = this.#speaker = undefined;
+    this.#keepTiles();
+  }
+
+  /** @param {Item} item @param {Tile} tile */
+  #recall(item, tile) {
+    const key = lastingKey(item);
+    const wanted = this.#remembered.get(key);
+    if (!wanted) return;
+    this.#remembered.delete(key);
+    tile.wish = wanted.wish;
+    if (wanted.pinned) this.#pinned = item.key;
+    this.#view();
   }
 
   #keepTiles() {
@@ -249,6 +278,8 @@ export class CallScreen {
       this.#area.append(tile.element);
       this.#measure.add(tile.element);
       for (const event of ["resize", "loadeddata"]) tile.video.addEventListener(event, () => this.#view());
+      const item = this.#items.find((candidate) => candidate.key === key);
+      if (item) this.#recall(item, tile);
     }
   }
 
