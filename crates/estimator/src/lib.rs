@@ -51,6 +51,7 @@
 //! reference), RFC 3168, 9330 and 9331 (marks), RFC 8867 to 8869 (what to test).
 
 mod acked;
+mod backlog;
 mod competing;
 mod config;
 mod ecn;
@@ -64,6 +65,7 @@ mod queue;
 mod rate;
 mod rtt;
 mod slope;
+mod train;
 mod types;
 mod window;
 

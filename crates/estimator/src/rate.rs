@@ -44,6 +44,8 @@ const STEADY_BACK: (f64, f64) = (0.96, 0.03);
 const STEADY_SLOWER: f64 = 0.6;
 /// Where no queue warns, an empty queue is no doubt, and each step over the limit is loss: climb by this part.
 const POLICED: f64 = 0.3;
+/// A sender that holds back learns from its frames that there is room: it climbs by this part per second.
+const LIMITED_CLIMB: f64 = 0.25;
 /// A climb never goes beyond this much of what arrives.
 const ACKED_LIMIT: (f64, f64) = (1.5, 20_000.0);
 /// A cut is this part of the queue: so many ms would be all of the rate.
@@ -99,12 +101,21 @@ pub(crate) struct Signals {
     pub(crate) after_gap: bool,
     /// The network marks: cuts for the queue are halved.
     pub(crate) marked: bool,
+    /// The frames' packets do not wait for each other: the path carries more.
+    pub(crate) room: bool,
+    /// What the application could use next, and a little, bit/s.
+    pub(crate) wanted: f64,
 }
 
 impl Signals {
     /// What we may send for that much to arrive.
     fn effective(&self, acked: Option<f64>) -> Option<f64> {
         acked.map(|acked| acked / (1.0 - self.inherent))
+    }
+
+    /// Frames pass as on an empty path. A policer lets everything pass so, until it does not.
+    fn has_room(&self) -> bool {
+        self.room && self.queue < 0.5 * self.gate && !self.policed
     }
 }
 
@@ -394,7 +405,13 @@ impl Rate {
 
     fn climb(&mut self, s: &Signals) {
         if s.limited {
-            self.reason = Reason::ApplicationLimited;
+            let free = self.hold.is_none() && !s.testing && !s.excused && s.has_room();
+            if free && self.target < s.wanted {
+                self.set((self.target * (1.0 + LIMITED_CLIMB * s.dt)).min(s.wanted), Reason::Climb);
+                self.climbing = true;
+            } else {
+                self.reason = Reason::ApplicationLimited;
+            }
             return;
         }
         if self.hold.is_some() || s.testing || s.queue >= s.gate {
@@ -426,7 +443,10 @@ impl Rate {
         let at = self.ceiling.map_or(f64::INFINITY, |ceiling| self.target / ceiling);
         let in_band = (BAND.0..BAND.1).contains(&at);
         self.empty_for = if in_band && s.queue < 0.5 * s.gate { self.empty_for + s.dt } else { 0.0 };
-        let step = if in_band {
+        let step = if in_band && s.has_room() {
+            // The limit that was there is gone.
+            free * self.target
+        } else if in_band {
             let doubt =
                 if s.policed { POLICED } else { 1.0 + (self.empty_for - DOUBT_AFTER).max(0.0).powi(2) };
             ((ADDITIVE.0 + ADDITIVE.1 * self.target) * (1.0 - STEADY_SLOWER * self.steady) * doubt)

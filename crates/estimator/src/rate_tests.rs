@@ -26,6 +26,8 @@ fn calm(at_ms: u64) -> Signals {
         policed: false,
         after_gap: false,
         marked: false,
+        room: false,
+        wanted: 2e6,
     }
 }
 
@@ -47,10 +49,28 @@ fn second(rate: &mut Rate, from_ms: u64, change: impl Fn(&mut Signals)) -> f64 {
 #[test]
 fn what_each_situation_does_in_a_second() {
     type Change = fn(&mut Signals);
-    let cases: [(Change, std::ops::Range<f64>, Reason, &str); 7] = [
+    let cases: [(Change, std::ops::Range<f64>, Reason, &str); 10] = [
         (|_| {}, 1.5..1.53, Reason::AckedLimit, "free, and bounded by what arrives"),
         (|s| s.acked = [Some(4e6); 4], 2.2..2.4, Reason::Climb, "free: 85 % a second, compounded"),
         (|s| s.limited = true, 1.0..1.001, Reason::ApplicationLimited, "unused: nothing is learnt"),
+        (
+            |s| (s.limited, s.room) = (true, true),
+            1.27..1.3,
+            Reason::Climb,
+            "unused, but frames show that there is room",
+        ),
+        (
+            |s| (s.limited, s.room, s.wanted) = (true, true, 1.1e6),
+            1.1..1.101,
+            Reason::ApplicationLimited,
+            "no more than somebody wants",
+        ),
+        (
+            |s| (s.limited, s.room, s.policed) = (true, true, true),
+            1.0..1.001,
+            Reason::ApplicationLimited,
+            "a policer has room until it has none",
+        ),
         (|s| s.queue = 13.0, 1.0..1.001, Reason::Start, "a queue at the gate"),
         (|s| s.testing = true, 1.0..1.001, Reason::Start, "a loss test runs"),
         (|s| s.queue = 40.0, 0.85..0.95, Reason::Queue, "over the threshold: a cut by the queue's length"),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use units::{DataSize, Timestamp};
 
 use crate::acked::Meter;
+use crate::backlog::Backlog;
 use crate::ecn::Marks;
 use crate::feedback::history::{Acked, History};
 use crate::loss::{LossAction, LossInput, LossMeter, LossTest};
@@ -19,6 +20,7 @@ use crate::queue::{OwnBurst, Queue};
 use crate::rate::{Rate, Signals};
 use crate::rtt::Rtt;
 use crate::slope::Slope;
+use crate::train::Trains;
 use crate::{Config, DemandRates, Feedback, PacketKind, Probe, Reason, SentPacket, State};
 
 /// What is sent falls below this share of what it was when a layer goes down. Measured rates of one and the same layer
@@ -65,6 +67,7 @@ pub struct Estimator {
     queue: Queue,
     burst: OwnBurst,
     slope: Slope,
+    trains: Trains,
     acked: Meter,
     sent: Meter,
     media: Meter,
@@ -86,10 +89,7 @@ pub struct Estimator {
     held_at: Option<Timestamp>,
     /// Since when the queue has been next to nothing.
     calm_since: Option<Timestamp>,
-    /// Since when packets leave as fast as the pacer lets them.
-    busy_since: Timestamp,
-    /// What was sent since, as time at the pacing rate, µs.
-    paced: f64,
+    backlog: Backlog,
     /// Pacing rate, bit/s, and window, bytes, as of the last change: what is asked per packet must be cheap.
     current: (f64, f64),
     base_seen: Timestamp,
@@ -112,6 +112,7 @@ impl Estimator {
             queue: Queue::default(),
             burst: OwnBurst::default(),
             slope: Slope::default(),
+            trains: Trains::default(),
             acked: Meter::default(),
             sent: Meter::default(),
             media: Meter::default(),
@@ -130,8 +131,7 @@ impl Estimator {
             outage: false,
             held_at: None,
             calm_since: None,
-            busy_since: now,
-            paced: 0.0,
+            backlog: Backlog::new(now),
             current: (f64::INFINITY, f64::INFINITY),
             base_seen: now,
             refresh_until: None,
@@ -159,7 +159,8 @@ impl Estimator {
         self.watch_window(now);
         self.prober.on_sent(now, &packet);
         if packet.kind == PacketKind::Media {
-            self.watch_pacer(now, packet.size);
+            self.advance_backlog(now);
+            self.backlog.on_sent(packet.size, self.current.0);
         }
         self.sent.add(micros(now), size);
         if matches!(packet.kind, PacketKind::Media | PacketKind::Rtx) {
@@ -197,6 +198,7 @@ impl Estimator {
         }
         self.outage = false;
         let dt = since.unwrap_or(self.interval).as_secs_f64().min(0.3);
+        self.trains.forget(dt);
         if let Some(seen) = self.queue.update(now, dt) {
             self.control(now, dt, self.present_queue(seen), after_gap);
         }
@@ -215,6 +217,7 @@ impl Estimator {
         self.now = now;
         self.queue.reset();
         self.slope.reset();
+        self.trains = Trains::default();
         self.acked.clear();
         self.rtt = Rtt::new();
         // What is under way there says nothing about this path, and must not fill its window.
@@ -231,6 +234,7 @@ impl Estimator {
     /// What the allocator could use.
     pub fn set_demand(&mut self, now: Timestamp, demand: DemandRates) {
         self.now = now;
+        self.advance_backlog(now);
         let before = self.demand.replace(demand);
         if before.is_some_and(|before| demand.current < before.current.scaled(LAYER_DOWN)) {
             self.prober.on_downgrade(now);

@@ -10,21 +10,27 @@ use units::{Bitrate, DataSize, Timestamp};
 use super::Estimator;
 use crate::{Estimate, Insight, Reason, State, window};
 
-/// Pacing over the target: a frame leaves in less time than it lasts. While draining there is no hurry.
-const PACING: f64 = 1.4;
+/// Pacing over the target: a frame leaves in less time than it lasts. An encoder's frames are much of a size, and what is
+/// gained by hurry waits at the bottleneck instead, before everybody; the keyframes of layers are several times that size.
+/// While draining there is no hurry.
+const PACING: f64 = 1.25;
+const PACING_LAYERS: f64 = 1.4;
 const PACING_DRAIN: f64 = 1.1;
 const PACING_OF_CAPACITY: f64 = 0.9;
-/// A pacer that is busy for the former time may have a backlog, one that is for the latter has one, s.
-const BUSY: (f64, f64) = (0.04, 0.14);
-const BACKLOG_TARGET: f64 = 0.5;
+/// So much waiting in the pacer is the rest of a frame, and from so much on the published target is lowest, s.
+const WAITING: (f64, f64) = (0.02, 0.10);
+/// The part of the target that is taken off for it.
+const BACKLOG_TARGET: f64 = 0.6;
+/// An encoder is held back while a queue drains, beside the cut of the rate: what it makes meanwhile has to wait. From a
+/// queue of so many ms on, to nothing after so many more, but to no less than this part.
+const DRAIN_PUBLISHED: (f64, f64, f64) = (12.0, 120.0, 0.5);
 /// A next useful rate within this of the current one is an encoder's, not a layer's.
 const ELASTIC: f64 = 1.2;
-/// Timers are late by so much, of the time and at once, µs.
-const PACER_LATE: f64 = 1.1;
-const PACER_SLACK: f64 = 4_000.0;
-/// What is published of the target meanwhile.
+/// What is published of the target in an outage, and while the base is looked for.
 const OUTAGE_PUBLISHED: f64 = 0.35;
 const REFRESH_RATE: f64 = 0.75;
+/// Room for less than a packet is a closed window.
+const PACKET: f64 = 1_200.0;
 
 impl Estimator {
     /// What the caller may do now. The pacer that follows it never lets through less than it promises.
@@ -33,22 +39,24 @@ impl Estimator {
         let window = self.window(full);
         let state = self.rate.state();
         let pushback = window::pushback(window, self.history.in_flight());
-        let mut published = full.scaled(pushback);
+        let mut allowed = full.scaled(pushback);
         if self.outage {
-            published = full.scaled(OUTAGE_PUBLISHED.min(pushback));
+            allowed = full.scaled(OUTAGE_PUBLISHED.min(pushback));
         } else if self.refresh_until.is_some() {
-            published = published.min(full.scaled(REFRESH_RATE));
+            allowed = allowed.min(full.scaled(REFRESH_RATE));
         }
-        let waiting = if self.is_elastic() { self.backlog() } else { 0.0 };
-        let target = published.scaled(1.0 - BACKLOG_TARGET * waiting).max(self.config.min);
+        let elastic = self.is_elastic();
+        let held_back = if elastic { self.held_back() } else { 1.0 };
+        let target = allowed.scaled(held_back).max(self.config.min);
         // What waits in the pacer while draining leaves as fast as the path carries it: no faster, which would feed
         // the queue, and no slower, which would only move the wait.
         let pacing = match self.rate.draining() {
             Some(capacity) if !self.outage => {
-                published.scaled(PACING_DRAIN).max(capacity.scaled(PACING_OF_CAPACITY * pushback))
+                allowed.scaled(PACING_DRAIN).max(capacity.scaled(PACING_OF_CAPACITY * pushback))
             }
-            Some(_) => published.scaled(PACING_DRAIN),
-            None => published.scaled(PACING),
+            Some(_) => allowed.scaled(PACING_DRAIN),
+            None if elastic => allowed.scaled(PACING),
+            None => allowed.scaled(PACING_LAYERS),
         };
         Estimate {
             target,
@@ -103,14 +111,34 @@ impl Estimator {
         }
     }
 
-    /// How sure it is, 0 to 1, that packets wait in the pacer: it has sent without a pause for longer than a frame
-    /// takes. A pacer that owns nothing tells nothing, but its silence does.
-    fn backlog(&self) -> f64 {
-        if self.pacer_rested(self.now) {
-            return 0.0;
-        }
-        let busy = (self.now - self.busy_since).as_secs_f64();
-        ((busy - BUSY.0) / (BUSY.1 - BUSY.0)).clamp(0.0, 1.0)
+    /// What of its rate an encoder may use, for what waits in the pacer and in a draining queue to get away.
+    fn held_back(&self) -> f64 {
+        let waiting =
+            self.backlog.bytes(self.now, self.produced(), self.is_blocked()) * 8.0 / self.rate.target();
+        let backlog = ((waiting - WAITING.0) / (WAITING.1 - WAITING.0)).clamp(0.0, 1.0);
+        let drain = match self.rate.draining() {
+            Some(_) => {
+                let (from, range, least) = DRAIN_PUBLISHED;
+                (1.0 - (self.queue.current().unwrap_or(0.0) - from) / range).clamp(least, 1.0)
+            }
+            None => 1.0,
+        };
+        drain * (1.0 - BACKLOG_TARGET * backlog)
+    }
+
+    /// What the application makes, bit/s.
+    fn produced(&self) -> f64 {
+        self.demand.map_or(self.rate.target(), |demand| demand.current.as_f64())
+    }
+
+    fn is_blocked(&self) -> bool {
+        self.history.in_flight().as_bytes() as f64 + PACKET > self.current.1
+    }
+
+    /// Brings what waits up to now, before something changes.
+    pub(super) fn advance_backlog(&mut self, now: Timestamp) {
+        let (produced, blocked) = (self.produced(), self.is_blocked());
+        self.backlog.advance(now, produced, blocked);
     }
 
     /// The sender can follow a target that moves by a tenth: an encoder. Whole layers cannot: a dip that clears a
@@ -120,20 +148,6 @@ impl Estimator {
             demand.next_useful.is_zero()
                 || demand.next_useful > demand.current && demand.next_useful <= demand.current.scaled(ELASTIC)
         })
-    }
-
-    /// Packets that leave exactly as fast as the pacer lets them were waiting; slower ones were not.
-    pub(super) fn watch_pacer(&mut self, now: Timestamp, size: DataSize) {
-        if self.pacer_rested(now) {
-            (self.busy_since, self.paced) = (now, 0.0);
-        }
-        self.paced += size.as_bytes() as f64 * 8e6 / self.current.0;
-    }
-
-    /// More time went by than what was sent takes at the pacing rate: the pacer had nothing to send.
-    fn pacer_rested(&self, now: Timestamp) -> bool {
-        let busy = now.as_micros() as f64 - self.busy_since.as_micros() as f64;
-        busy > PACER_LATE * self.paced + PACER_SLACK
     }
 
     /// Keeps what is asked per packet. After everything that may change the estimate.

@@ -84,6 +84,7 @@ impl Estimator {
                 self.newest_arrival = Some(acked.arrival);
                 self.queue.on_packet(acked.sent, acked.arrival);
                 self.slope.on_packet(now, acked.sent, acked.arrival);
+                self.trains.on_packet(acked.sent, acked.arrival, acked.size, target);
             }
             if !acked.credited {
                 self.acked.add(acked.arrival, acked.size);
@@ -169,6 +170,8 @@ impl Estimator {
             policed: self.test.limit().is_some(),
             after_gap,
             marked: self.marks.signals(),
+            room: self.trains.has_room(),
+            wanted: self.demand.map_or(0.0, |demand| 1.12 * demand.next_useful.as_f64()),
         }
     }
 

@@ -38,6 +38,8 @@ pub struct Record {
     pub queued: Vec<u32>,
     /// The same plus the wait in the sender.
     pub total: Vec<u32>,
+    /// The step in which each of those was delivered.
+    pub delivered_in: Vec<u32>,
     /// Time in queues of each delivered audio packet.
     pub audio: Vec<u32>,
     /// Packets of media flows that were sent.
@@ -101,6 +103,7 @@ impl Record {
                 self.flows[flow].media[step] += size;
                 self.queued.push(short(queued));
                 self.total.push(short(queued + waited));
+                self.delivered_in.push(step as u32);
             }
         }
     }
