@@ -31,6 +31,8 @@ pub(crate) struct Participant {
     pub(crate) health: DecodeHealth,
     /// What the last decision has it decode, in pixels per second.
     pub(crate) decoding: u64,
+    /// Whether the decisions about it are put out one by one.
+    pub(crate) recording: bool,
     pub(crate) connected: bool,
     pub(crate) wall: WallClock,
     /// Its own publications by section, in the order of their appearance.
@@ -53,6 +55,7 @@ impl Participant {
             device,
             health: DecodeHealth::default(),
             decoding: 0,
+            recording: false,
             connected: false,
             wall: WallClock::default(),
             publications: Vec::new(),

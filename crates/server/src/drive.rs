@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use transport::Protocol;
 use units::Timestamp;
 
+use crate::capture::Captures;
 use crate::clock::Clock;
 use crate::decision_log::DecisionLog;
 use crate::udp::{Arrival, MediaSocket};
@@ -29,6 +30,7 @@ pub(crate) struct Driver {
     inbox: mpsc::Receiver<ToWorker>,
     clock: Clock,
     log: Option<DecisionLog>,
+    captures: Captures,
     sessions: BTreeMap<SessionId, Outbound>,
     /// Connections that carry media, by our address and theirs.
     connections: BTreeMap<(SocketAddr, SocketAddr), mpsc::Sender<Bytes>>,
@@ -54,6 +56,7 @@ impl Driver {
             inbox,
             clock,
             log,
+            captures: Captures::default(),
             sessions: BTreeMap::new(),
             connections: BTreeMap::new(),
             deadline: None,
@@ -77,6 +80,9 @@ impl Driver {
             for _ in 1..MESSAGES_PER_TURN {
                 let Ok(message) = self.inbox.try_recv() else { break };
                 self.take(message);
+            }
+            for command in self.captures.prune() {
+                self.input(Input::Operator(command));
             }
             let mut arrivals = std::mem::take(&mut self.arrivals);
             self.socket.receive(&mut arrivals);
@@ -125,6 +131,14 @@ impl Driver {
                 // Whoever asked may have given up.
                 let _ = answer.send(refusal);
             }
+            ToWorker::Capture { capture, accepted } => {
+                let added = self.captures.add(capture);
+                // Whoever asked may have given up, which shows at the end of the turn.
+                let _ = accepted.send(added.is_ok());
+                if let Ok(command) = added {
+                    self.input(Input::Operator(command));
+                }
+            }
             ToWorker::Shutdown => {
                 self.stopping = true;
                 self.input(Input::Shutdown);
@@ -160,6 +174,7 @@ impl Driver {
                     self.sessions.remove(&session);
                 }
                 Output::Decision(decision) => {
+                    self.captures.offer(&decision);
                     if let Some(log) = &self.log {
                         log.add(decision);
                     }

@@ -32,6 +32,7 @@
 mod access;
 mod admin;
 mod admission;
+mod capture;
 mod certificate;
 mod cli;
 mod clock;

@@ -17,6 +17,7 @@ use sfu::{Admission, Command, Refusal, SessionId, Sfu};
 use signalling::{ClientMessage, Join, ServerMessage};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::capture::Capture;
 use crate::clock::Clock;
 use crate::decision_log::DecisionLog;
 use crate::drive::Driver;
@@ -49,6 +50,8 @@ pub(crate) enum ToWorker {
     Sockets(oneshot::Sender<Counters>),
     /// Do what an operator wants, if nothing is against it.
     Operate { command: Command, answer: oneshot::Sender<Option<Refusal>> },
+    /// Hand out the decisions about a receiver from now on; false when there are too many who want such.
+    Capture { capture: Capture, accepted: oneshot::Sender<bool> },
     /// Tell the participants, close their transports and end.
     Shutdown,
 }

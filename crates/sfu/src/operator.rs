@@ -5,7 +5,7 @@
 use packet::Mid;
 use router::ParticipantId;
 use signalling::{ErrorCode, Moved, ServerMessage};
-use units::Timestamp;
+use units::{Bitrate, Timestamp};
 
 use crate::participant::Described;
 use crate::{Sfu, wire};
@@ -43,6 +43,24 @@ pub enum Command {
         /// The shorter side in pixels; `None` for none.
         max_height: Option<u32>,
     },
+    /// Bounds what somebody is sent in all.
+    Limit {
+        /// The room.
+        room: String,
+        /// Who.
+        participant: String,
+        /// The most that is sent to it in the long run; `None` for no bound but its own.
+        max: Option<Bitrate>,
+    },
+    /// Starts or ends the record of the decisions about somebody ([`crate::Output::Decision`]).
+    Record {
+        /// The room.
+        room: String,
+        /// Who.
+        participant: String,
+        /// Whether to.
+        recording: bool,
+    },
     /// Ends a room for everybody in it.
     Close {
         /// The room.
@@ -77,7 +95,9 @@ impl Sfu {
         match command {
             Command::Drain { .. } => None,
             Command::Close { room } => (!self.room_names.contains_key(room)).then_some(Refusal::NoRoom),
-            Command::Remove { room, participant } => self.find(room, participant).err(),
+            Command::Remove { room, participant }
+            | Command::Limit { room, participant, .. }
+            | Command::Record { room, participant, .. } => self.find(room, participant).err(),
             Command::Mute { room, participant, publication, .. } => match self.find(room, participant) {
                 Err(refusal) => Some(refusal),
                 Ok(id) => publication.as_ref().and_then(|publication| {
@@ -110,6 +130,18 @@ impl Sfu {
                     && let Some(mid) = self.slot(id, &slot)
                 {
                     self.pin(now, id, mid, max_height);
+                }
+            }
+            Command::Limit { room, participant, max } => {
+                if let Ok(id) = self.find(&room, &participant) {
+                    self.limit(now, id, max);
+                }
+            }
+            Command::Record { room, participant, recording } => {
+                if let Ok(id) = self.find(&room, &participant)
+                    && let Some(room) = self.participants.get(&id).map(|found| found.room)
+                {
+                    self.with_router(now, room, |router, _| router.set_recording(id, recording));
                 }
             }
             Command::Close { room } => {
@@ -178,6 +210,13 @@ impl Sfu {
         self.with_router(now, room, |router, out| {
             router.set_publication(now, id, mid, said.muted || muted, said.source, out);
         });
+    }
+
+    fn limit(&mut self, now: Timestamp, id: ParticipantId, max: Option<Bitrate>) {
+        let Some(participant) = self.participants.get_mut(&id) else { return };
+        participant.limit.operator = max;
+        let (room, limit) = (participant.room, participant.limit.effective());
+        self.with_router(now, room, |router, out| router.set_downlink_limit(now, id, limit, out));
     }
 
     fn pin(&mut self, now: Timestamp, id: ParticipantId, mid: Mid, max_height: Option<u32>) {

@@ -53,6 +53,8 @@ pub(crate) struct Participant {
     pub(crate) silenced: BTreeSet<Mid>,
     /// What an operator allows it to be shown, by slot: the shorter side of the picture in pixels.
     pub(crate) pins: BTreeMap<Mid, u32>,
+    /// The most that it is sent in all.
+    pub(crate) limit: DownlinkLimit,
     /// What could be spent on its pictures at the last decision, where that is known.
     pub(crate) budget: Option<Bitrate>,
     /// What stands of the demand for each of its publications, to be said again after a resume.
@@ -61,6 +63,22 @@ pub(crate) struct Participant {
     pub(crate) sent_slots: BTreeMap<Mid, signalling::SlotState>,
     /// When a participant without signalling connection is given up.
     pub(crate) expires: Option<Timestamp>,
+}
+
+/// Who bounds what a participant is sent in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DownlinkLimit {
+    /// Its own wish.
+    pub(crate) client: Option<Bitrate>,
+    /// An operator's.
+    pub(crate) operator: Option<Bitrate>,
+}
+
+impl DownlinkLimit {
+    /// The lower of both.
+    pub(crate) fn effective(self) -> Option<Bitrate> {
+        [self.client, self.operator].into_iter().flatten().min()
+    }
 }
 
 /// How the media path is doing.
@@ -101,6 +119,7 @@ impl Participant {
             view: None,
             silenced: BTreeSet::new(),
             pins: BTreeMap::new(),
+            limit: DownlinkLimit::default(),
             budget: None,
             demand: BTreeMap::new(),
             sent_slots: BTreeMap::new(),

@@ -130,11 +130,12 @@ impl Sfu {
         entry.members.push(id);
         entry.router.add_participant(now, id, device);
         self.resumes.insert(resume.clone(), id);
-        let participant = Participant::new(id, room, now, grant, &join, session, resume);
+        let mut participant = Participant::new(id, room, now, grant, &join, session, resume);
+        let limit = capability::downlink_limit(&join.capabilities);
+        participant.limit.client = limit;
         let arrival =
             RoomChange { joined: vec![wire::participant(&participant, &[])], ..RoomChange::default() };
         self.participants.insert(id, participant);
-        let limit = capability::downlink_limit(&join.capabilities);
         self.with_router(now, room, |router, out| router.set_downlink_limit(now, id, limit, out));
         self.tell_room(room, Some(id), &ServerMessage::Room(arrival));
         tracing::debug!(participant = %id, "joined");
@@ -319,7 +320,8 @@ impl Sfu {
         participant.class = said.device.as_ref().map(|device| device.class);
         let room = participant.room;
         let device = capability::profile(&self.config.presets, said);
-        let limit = capability::downlink_limit(said);
+        participant.limit.client = capability::downlink_limit(said);
+        let limit = participant.limit.effective();
         self.with_router(now, room, |router, out| {
             router.set_device(now, id, device, out);
             router.set_downlink_limit(now, id, limit, out);

@@ -42,6 +42,8 @@ pub struct ParticipantView {
     pub slots: Vec<SlotState>,
     /// Slots that an operator bounded, by MID, and to what height.
     pub pins: Vec<(String, u32)>,
+    /// The most that an operator lets it be sent in all.
+    pub limit: Option<Bitrate>,
     /// What could be spent on its pictures at the last decision, where that is known.
     pub budget: Option<Bitrate>,
     /// What is known of the way to it.
@@ -75,6 +77,7 @@ impl Sfu {
                 silenced: publications.iter().filter(silenced).map(|state| state.id.to_string()).collect(),
                 slots: room.router.slots(*id).iter().map(wire::slot).collect(),
                 pins: who.pins.iter().map(|(mid, height)| (mid.to_string(), *height)).collect(),
+                limit: who.limit.operator,
                 budget: who.budget,
                 downlink: room.router.downlink(*id).unwrap_or_default(),
             })

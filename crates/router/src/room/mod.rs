@@ -171,6 +171,14 @@ impl Room {
         self.settle(now, out);
     }
 
+    /// Whether every decision about a participant is put out with all that it depended on ([`RoomEvent::Recorded`]), as
+    /// [`Config::record_decisions`] does for everybody.
+    pub fn set_recording(&mut self, id: ParticipantId, recording: bool) {
+        let Some(at) = self.position(id) else { return };
+        let Some(participant) = self.participants[at].as_mut() else { return };
+        participant.recording = recording;
+    }
+
     /// How decoding went at a participant over the last `interval`, by slot. Its decode budget shrinks and regrows with it;
     /// what is said of sections that are no video slots counts for nothing.
     pub fn report_decoding(

@@ -183,7 +183,7 @@ impl Room {
         let budget = receiver.egress.budget(now);
         receiver.egress.stats_mut().budget = budget.map(|budget| budget.keep);
         let mut policy = receiver.policy.take();
-        let record = self.config.record_decisions;
+        let record = self.config.record_decisions || receiver.recording;
         let mut selection =
             select(now, receiver, &self.publications, &self.speakers, budget, policy.as_mut(), record);
         receiver.policy = policy;

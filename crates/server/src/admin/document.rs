@@ -27,7 +27,7 @@ pub(crate) struct Operation {
 const ONE: &str = "/api/v1/rooms/{room}/participants/{participant}";
 
 /// Every operation.
-pub(crate) const OPERATIONS: [Operation; 10] = [
+pub(crate) const OPERATIONS: [Operation; 11] = [
     Operation {
         method: "get",
         path: "/api/v1/server",
@@ -115,7 +115,7 @@ pub(crate) const OPERATIONS: [Operation; 10] = [
         method: "patch",
         path: ONE,
         id: "changeParticipant",
-        summary: "Mute somebody, or bound what somebody is shown",
+        summary: "Mute somebody, or bound what somebody is shown or sent",
         query: &[],
         body: Some("ParticipantChange"),
         answer: (204, None, "Done"),
@@ -129,6 +129,16 @@ pub(crate) const OPERATIONS: [Operation; 10] = [
         query: &[],
         body: None,
         answer: (204, None, "Done"),
+        may_miss: true,
+    },
+    Operation {
+        method: "get",
+        path: "/api/v1/rooms/{room}/participants/{participant}/decisions",
+        id: "captureDecisions",
+        summary: "The decisions about a receiver as they are made, a line of JSON each, as `terrace sim replay` reads them",
+        query: &[("seconds", "integer", "How long, from 1 to 3600; 60 without")],
+        body: None,
+        answer: (200, Some("Decisions"), "A stream that ends by itself"),
         may_miss: true,
     },
 ];
@@ -172,6 +182,7 @@ fn schemas() -> Value {
     include!(ServerState, ServerChange, RoomList, Room, RoomHistory, ParticipantChange, Problem);
     let mut schemas: Map<String, Value> = generator.take_definitions(true);
     schemas.insert("Document".to_owned(), json!({"type": "object"}));
+    schemas.insert("Decisions".to_owned(), json!({"type": "string"}));
     schemas.insert("Events".to_owned(), json!({"type": "string"}));
     Value::Object(schemas)
 }
@@ -233,7 +244,11 @@ fn answer(meaning: &str, body: Option<&str>) -> Value {
 }
 
 fn content(schema: &str) -> Value {
-    let media_type = if schema == "Events" { "text/event-stream" } else { "application/json" };
+    let media_type = match schema {
+        "Events" => "text/event-stream",
+        "Decisions" => "application/jsonl",
+        _ => "application/json",
+    };
     json!({media_type: {"schema": {"$ref": format!("#/components/schemas/{schema}")}}})
 }
 

@@ -6,6 +6,7 @@
 //! Every request needs a token with the right `administrate`; there is no cookie and no exemption for this machine, so a
 //! page of another site cannot use a browser that may (no CORS header is ever sent either).
 
+mod decisions;
 pub(crate) mod document;
 mod history;
 mod live;
@@ -57,6 +58,7 @@ pub(crate) fn router(app: Arc<App>) -> Router<Arc<App>> {
             "/api/v1/rooms/{room}/participants/{participant}",
             axum::routing::patch(change_participant).delete(remove_participant),
         )
+        .route("/api/v1/rooms/{room}/participants/{participant}/decisions", get(decisions::decisions))
         .method_not_allowed_fallback(async || {
             refusal(&(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -214,7 +216,7 @@ async fn room_history(
     answer(async move {
         own_room(&request, &name)?;
         let (mut participant, mut since) = (None, 0);
-        for (key, value) in url_encoded(request.uri().query().unwrap_or_default()) {
+        for (key, value) in query(&request) {
             match key.as_str() {
                 "participant" => participant = Some(value),
                 "since_ms" => {
@@ -259,6 +261,11 @@ async fn change_participant(
             let (room, participant) = name();
             commands.push(Command::Pin { room, participant, slot: pin.mid, max_height: pin.max_height });
         }
+        if let Some(limit) = change.limit {
+            let (room, participant) = name();
+            let max = limit.max_bps.map(units::Bitrate::from_bps);
+            commands.push(Command::Limit { room, participant, max });
+        }
         if commands.is_empty() {
             return Err(not_understood("name something to change".to_owned()));
         }
@@ -289,6 +296,8 @@ async fn command(app: &App, command: Command) -> Answer {
         Command::Remove { room, .. }
         | Command::Mute { room, .. }
         | Command::Pin { room, .. }
+        | Command::Limit { room, .. }
+        | Command::Record { room, .. }
         | Command::Close { room } => room,
         Command::Drain { .. } => unreachable!("it is for all workers"),
     };
@@ -303,6 +312,11 @@ async fn body<T: DeserializeOwned>(request: Request) -> Result<T, Refused> {
         (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "A request has at most 16 KiB.".to_owned())
     })?;
     serde_json::from_slice(&bytes).map_err(|error| not_understood(error.to_string()))
+}
+
+/// Keys and values of a request's query.
+fn query(request: &Request) -> impl Iterator<Item = (String, String)> {
+    url_encoded(request.uri().query().unwrap_or_default())
 }
 
 /// Keys and values of a query (application/x-www-form-urlencoded). What is escaped wrongly stands for itself.

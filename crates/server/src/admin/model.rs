@@ -135,6 +135,8 @@ pub(crate) struct RoomParticipant {
     pub(crate) slots: Vec<SlotState>,
     /// Slots whose height an operator bounded.
     pub(crate) pins: Vec<Pin>,
+    /// The most that an operator lets it be sent in all. Absent without such a bound.
+    pub(crate) limit_bps: Option<u64>,
     /// What is known of the way to it.
     pub(crate) downlink: Downlink,
 }
@@ -222,6 +224,7 @@ impl RoomParticipant {
                 .iter()
                 .map(|(mid, height)| Pin { mid: mid.clone(), max_height: *height })
                 .collect(),
+            limit_bps: who.limit.map(units::Bitrate::as_bps),
             downlink: Downlink::of(who),
         }
     }
@@ -316,6 +319,8 @@ pub(crate) struct ParticipantChange {
     pub(crate) publication: Option<PublicationChange>,
     /// Bound the height of what it sees in one slot.
     pub(crate) pin: Option<PinChange>,
+    /// Bound what it is sent in all.
+    pub(crate) limit: Option<LimitChange>,
 }
 
 /// Mutes a publication, or gives it its voice back.
@@ -337,6 +342,14 @@ pub(crate) struct PinChange {
     /// The shorter side in pixels, from 1 to 65535; null for no bound.
     #[schemars(range(min = 1, max = 65_535))]
     pub(crate) max_height: Option<u32>,
+}
+
+/// Bounds what somebody is sent in all, in the long run. Sound goes first; pictures get what is left.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LimitChange {
+    /// The most, in bit/s; null for no bound but that of the client itself.
+    pub(crate) max_bps: Option<u64>,
 }
 
 /// Something that an operator asks of the server. What is absent stays as it is.

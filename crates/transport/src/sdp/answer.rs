@@ -60,6 +60,10 @@ pub(crate) fn write(offer: &Offer, agreement: &Agreement, own: &OwnParameters<'_
 fn write_all(out: &mut String, offer: &Offer, agreement: &Agreement, own: &OwnParameters<'_>) -> fmt::Result {
     write!(out, "v=0\r\no=- {} {} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n", own.session_id, own.version)?;
     out.write_str("a=ice-lite\r\n")?;
+    if let Some(fingerprint) = own.fingerprint {
+        // For the session (RFC 8122 §5): GStreamer looks for one in every section, bundled or not.
+        write!(out, "a=fingerprint:sha-256 {fingerprint}\r\n")?;
+    }
     if offer.extmap_allow_mixed {
         out.write_str("a=extmap-allow-mixed\r\n")?;
     }
@@ -145,8 +149,8 @@ fn write_head<'a>(
 
 fn write_own(out: &mut String, own: &OwnParameters<'_>) -> fmt::Result {
     write!(out, "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", own.ufrag, own.password)?;
-    if let Some(fingerprint) = own.fingerprint {
-        write!(out, "a=fingerprint:sha-256 {fingerprint}\r\na=setup:passive\r\n")?;
+    if own.fingerprint.is_some() {
+        out.write_str("a=setup:passive\r\n")?;
     }
     for (at, candidate) in own.candidates.iter().enumerate() {
         // RFC 8445 §5.1.2.1: host candidates have type preference 126; earlier ones get more local
