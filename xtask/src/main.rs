@@ -25,6 +25,7 @@ commands:
   fuzz [TARGET..] [--seconds N] [--keep]
                                    looks for inputs that break a promise, each target for N seconds [60]; --keep adds what
                                    was found to tests/fuzz/corpus
+  gstreamer                        publishes by WHIP and plays by WHEP with GStreamer's WebRTC stack (gets it by apt when root)
   instructions [--update]          counts instructions of the hot paths and compares with the committed counts
   screenshots                      runs a call in real browsers and rewrites docs/images
 ";
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         ["fuzz", rest @ ..] => fuzz(rest),
         ["instructions"] => instructions::instructions(false),
         ["instructions", "--update"] => instructions::instructions(true),
+        ["gstreamer"] => gstreamer(),
         ["screenshots"] => screenshots(),
         ["help" | "--help" | "-h"] | [] => {
             print!("{USAGE}");
@@ -133,6 +135,16 @@ fn fuzz(arguments: &[&str]) -> Result<(), Failed> {
         }
     }
     fuzz::fuzz(&targets, seconds, keep)
+}
+
+/// Another implementation of WHIP and WHEP against the server of this checkout.
+fn gstreamer() -> Result<(), Failed> {
+    tools::ensure(&[Tool::GStreamer])?;
+    step("server", Step::cargo(&["build", "--locked", "--package", "terrace"]))?;
+    let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| run::root().join("target"), Into::into);
+    let server = folder.join("debug/terrace");
+    let server = server.to_str().ok_or_else(|| Failed("the build folder's name is no text".to_owned()))?;
+    step("GStreamer", Step::new(tools::DEBIAN_PYTHON, &["tests/gstreamer/whip_whep.py", server]))
 }
 
 /// The pictures in the README and the book come from the browser tests; this says where to put them.

@@ -2,6 +2,9 @@
 
 use crate::run::{self, Failed, Step, step};
 
+/// The Python whose modules come from Debian's packages; another one may come first on the path.
+pub(crate) const DEBIAN_PYTHON: &str = "/usr/bin/python3";
+
 /// Something that must be on the machine.
 #[derive(Clone, Copy)]
 pub(crate) enum Tool {
@@ -9,6 +12,8 @@ pub(crate) enum Tool {
     Chromium,
     /// node with its test runner, and npm for the type checker.
     Node,
+    /// Its WebRTC stack, and Python to drive it.
+    GStreamer,
     /// Counts instructions.
     Valgrind,
 }
@@ -19,6 +24,7 @@ impl Tool {
         match self {
             Tool::Chromium => &[&["chromium", "chromium-browser", "google-chrome"], &["chromedriver"]],
             Tool::Node => &[&["node"], &["npm"]],
+            Tool::GStreamer => &[&[DEBIAN_PYTHON], &["gst-inspect-1.0"]],
             Tool::Valgrind => &[&["valgrind"]],
         }
     }
@@ -28,13 +34,32 @@ impl Tool {
         match self {
             Tool::Chromium => &["chromium", "chromium-driver"],
             Tool::Node => &["nodejs", "npm"],
+            Tool::GStreamer => &[
+                "python3-gi",
+                "gir1.2-gst-plugins-bad-1.0",
+                "gstreamer1.0-tools",
+                "gstreamer1.0-nice",
+                "gstreamer1.0-plugins-base",
+                "gstreamer1.0-plugins-good",
+                "gstreamer1.0-plugins-bad",
+            ],
             Tool::Valgrind => &["valgrind"],
         }
     }
 
     fn is_present(self) -> bool {
         let on_path = |program: &&str| run::succeeds(program, &["--version"]);
-        self.programs().iter().all(|names| names.iter().any(on_path))
+        let parts = match self {
+            Tool::GStreamer => {
+                let bindings = "import gi; gi.require_version('GstWebRTC', '1.0')";
+                run::succeeds(DEBIAN_PYTHON, &["-c", bindings])
+                    && ["nicesrc", "vp8enc", "webrtcbin"]
+                        .iter()
+                        .all(|part| run::succeeds("gst-inspect-1.0", &[part]))
+            }
+            _ => true,
+        };
+        parts && self.programs().iter().all(|names| names.iter().any(on_path))
     }
 }
 

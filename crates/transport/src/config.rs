@@ -43,8 +43,8 @@ pub struct Config {
     pub max_sections: usize,
     /// Most simulcast encodings in one section.
     pub max_encodings: usize,
-    /// Silence of connectivity checks after which a source, and with the last of them the participant, is
-    /// gone. Browsers check every 2.5 s (RFC 7675 §5.1 gives consent 30 s).
+    /// Silence (no connectivity check, no RTCP that authenticates) after which a source, and with the last of them
+    /// the participant, is gone. Browsers check every 2.5 s (RFC 7675 §5.1 gives consent 30 s).
     pub consent_timeout: Duration,
     /// From the first offer until media may flow.
     pub handshake_timeout: Duration,

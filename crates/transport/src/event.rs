@@ -100,7 +100,7 @@ pub enum CloseReason {
     Local,
     /// The participant closed its connection (DTLS close_notify).
     PeerClosed,
-    /// No connectivity check came for the consent timeout (RFC 7675).
+    /// Neither a connectivity check nor an authentic report came for the consent timeout (RFC 7675).
     ConsentExpired,
     /// Media could not flow within the handshake timeout.
     HandshakeTimeout,
@@ -118,7 +118,7 @@ impl fmt::Display for CloseReason {
         f.pad(match self {
             Self::Local => "closed by us",
             Self::PeerClosed => "closed by the participant",
-            Self::ConsentExpired => "connectivity checks stopped",
+            Self::ConsentExpired => "nothing came any more",
             Self::HandshakeTimeout => "no connection within the time allowed",
             Self::FingerprintMismatch => "certificate does not match the fingerprint in the offer",
             Self::NoCommonSrtpProfile => "no common SRTP protection profile",

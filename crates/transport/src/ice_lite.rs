@@ -4,7 +4,9 @@
 //! send to. A lite agent answers checks and never makes any; we go beyond what a stock agent does in two
 //! ways. A source may turn up at any time, and a nomination may be repeated for another source at any time
 //! (browsers do so when a phone leaves Wi-Fi): the last check with USE-CANDIDATE decides. Consent (RFC 7675)
-//! follows from the participant's own checks: a source that has sent none for the timeout is forgotten.
+//! follows from what the participant's own keys vouch for: browsers go on checking every few seconds; others,
+//! GStreamer among them, check no more once they are connected (RFC 8445 §11), but send reports (RTCP). A source that
+//! has sent neither for the timeout is forgotten.
 
 use std::time::Duration;
 
@@ -70,7 +72,8 @@ pub(crate) enum Refused {
 /// A validated source.
 struct Source {
     path: Path,
-    last_check: Timestamp,
+    /// The last check or report.
+    last_sign: Timestamp,
 }
 
 /// A check remembered by its transaction id.
@@ -182,23 +185,29 @@ impl IceLite {
         }
         let timeout = self.consent_timeout;
         self.sources.retain(|source| {
-            let alive = now < source.last_check + timeout;
+            let alive = now < source.last_sign + timeout;
             if !alive {
                 events.push(expired(source.path));
             }
             alive
         });
         let selected_is_left = self.selected.is_some_and(|path| self.is_valid(path));
-        if !selected_is_left && let Some(latest) = self.sources.iter().max_by_key(|source| source.last_check)
-        {
+        if !selected_is_left && let Some(latest) = self.sources.iter().max_by_key(|source| source.last_sign) {
             self.select(latest.path, events);
         }
         !self.sources.is_empty()
     }
 
-    /// When the next source expires if no more checks come.
+    /// The participant's keys vouch for something that came by this path.
+    pub(crate) fn heard(&mut self, now: Timestamp, path: Path) {
+        if let Some(source) = self.sources.iter_mut().find(|source| source.path == path) {
+            source.last_sign = now;
+        }
+    }
+
+    /// When the next source expires if nothing more comes.
     pub(crate) fn poll_timeout(&self) -> Option<Timestamp> {
-        self.sources.iter().map(|source| source.last_check + self.consent_timeout).min()
+        self.sources.iter().map(|source| source.last_sign + self.consent_timeout).min()
     }
 
     fn select(&mut self, path: Path, events: &mut Vec<Event>) {
@@ -211,7 +220,7 @@ impl IceLite {
     /// Notes a check by `path`, making room by the source that has been silent longest and is not in use.
     fn touch(&mut self, now: Timestamp, path: Path, events: &mut Vec<Event>) {
         if let Some(source) = self.sources.iter_mut().find(|source| source.path == path) {
-            source.last_check = now;
+            source.last_sign = now;
             return;
         }
         if self.sources.len() >= self.max_sources {
@@ -221,11 +230,11 @@ impl IceLite {
                 .iter()
                 .enumerate()
                 .filter(|(_, source)| Some(source.path) != selected)
-                .min_by_key(|(_, source)| source.last_check)
+                .min_by_key(|(_, source)| source.last_sign)
                 .map_or(0, |(at, _)| at);
             events.push(expired(self.sources.remove(oldest).path));
         }
-        self.sources.push(Source { path, last_check: now });
+        self.sources.push(Source { path, last_sign: now });
         events.push(Event::SourceValidated(path));
     }
 

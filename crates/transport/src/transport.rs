@@ -231,7 +231,7 @@ impl Transport {
             _ if !self.ice.is_valid(path) => self.stats.unknown_source += 1,
             Class::Dtls => self.handle_dtls(now, datagram),
             Class::Rtp => self.handle_rtp(now, datagram),
-            Class::Rtcp => self.handle_rtcp(now, datagram),
+            Class::Rtcp => self.handle_rtcp(now, path, datagram),
         }
     }
 
@@ -306,7 +306,7 @@ impl Transport {
         self.emit(Event::Rtp(IncomingRtp { mid, rid, packet, repaired, codec, arrival: now }));
     }
 
-    fn handle_rtcp(&mut self, now: Timestamp, datagram: BytesMut) {
+    fn handle_rtcp(&mut self, now: Timestamp, path: Path, datagram: BytesMut) {
         let plain = match &mut self.protection {
             Protection::Srtp(srtp) => srtp.open_rtcp(&datagram, self.crypto.crypto()),
             Protection::None => Ok(datagram),
@@ -319,6 +319,7 @@ impl Transport {
             Ok(plain) => parse_rtcp(&plain),
             Err(refused) => return self.count_refused(refused),
         };
+        self.ice.heard(now, path);
         self.stats.rtcp_malformed += u64::from(batch.malformed);
         for item in &batch.items {
             if let RtcpItem::SenderReport { ssrc, ntp, .. } = item {

@@ -60,8 +60,10 @@ pub(crate) fn write(offer: &Offer, agreement: &Agreement, own: &OwnParameters<'_
 fn write_all(out: &mut String, offer: &Offer, agreement: &Agreement, own: &OwnParameters<'_>) -> fmt::Result {
     write!(out, "v=0\r\no=- {} {} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n", own.session_id, own.version)?;
     out.write_str("a=ice-lite\r\n")?;
+    // The session has one transport, so they stand here (RFC 8839 §5.4, RFC 8122 §5): GStreamer, where they stood in the
+    // first section only, missed them in the others.
+    write!(out, "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", own.ufrag, own.password)?;
     if let Some(fingerprint) = own.fingerprint {
-        // For the session (RFC 8122 §5): GStreamer looks for one in every section, bundled or not.
         write!(out, "a=fingerprint:sha-256 {fingerprint}\r\n")?;
     }
     if offer.extmap_allow_mixed {
@@ -75,17 +77,17 @@ fn write_all(out: &mut String, offer: &Offer, agreement: &Agreement, own: &OwnPa
         out.write_str("\r\n")?;
     }
     // RFC 9143 §7.3.3: the first section of the group speaks for the transport.
-    let mut own = Some(own);
+    let mut first = true;
     for (offered, section) in offer.sections.iter().zip(&agreement.sections) {
         match (&offered.content, section) {
             (Some(content), Section::Sending(sending)) => {
-                write_head(out, offered, content, codecs_of(content, section), own.take())?;
+                write_head(out, offered, content, codecs_of(content, section), own, &mut first)?;
                 let direction = if sending.active { "recvonly" } else { "inactive" };
                 write_media(out, agreement, content, codecs_of(content, section), direction)?;
                 write_encodings(out, content, sending)?;
             }
             (Some(content), Section::Slot(slot)) => {
-                write_head(out, offered, content, codecs_of(content, section), own.take())?;
+                write_head(out, offered, content, codecs_of(content, section), own, &mut first)?;
                 let direction = if slot.active { "sendonly" } else { "inactive" };
                 write_media(out, agreement, content, codecs_of(content, section), direction)?;
                 if content.stream_feedback && agreement.acknowledgement == Acknowledgement::PerStream {
@@ -131,7 +133,8 @@ fn write_head<'a>(
     offered: &OfferedSection,
     content: &OfferedMedia,
     codecs: impl Iterator<Item = &'a OfferedCodec>,
-    own: Option<&OwnParameters<'_>>,
+    own: &OwnParameters<'_>,
+    first: &mut bool,
 ) -> fmt::Result {
     write!(out, "m={} 9 {}", offered.media, offered.protocol)?;
     for codec in codecs {
@@ -144,14 +147,14 @@ fn write_head<'a>(
     if content.reduced_size {
         out.write_str("a=rtcp-rsize\r\n")?;
     }
-    own.map_or(Ok(()), |own| write_own(out, own))
-}
-
-fn write_own(out: &mut String, own: &OwnParameters<'_>) -> fmt::Result {
-    write!(out, "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", own.ufrag, own.password)?;
     if own.fingerprint.is_some() {
+        // Identical in all (RFC 8859 §5.7), and GStreamer looks for it in each.
         out.write_str("a=setup:passive\r\n")?;
     }
+    if std::mem::take(first) { write_candidates(out, own) } else { Ok(()) }
+}
+
+fn write_candidates(out: &mut String, own: &OwnParameters<'_>) -> fmt::Result {
     for (at, candidate) in own.candidates.iter().enumerate() {
         // RFC 8445 §5.1.2.1: host candidates have type preference 126; earlier ones get more local
         // preference.

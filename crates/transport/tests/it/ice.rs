@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
-use packet::OutgoingHeader;
+use packet::{OutgoingHeader, RtcpItem};
 use rtc_stun::attributes::ATTR_USE_CANDIDATE;
 use rtc_stun::integrity::MessageIntegrity;
 use rtc_stun::message::{BINDING_SUCCESS, Getter, Message};
@@ -112,6 +112,20 @@ fn silence_ends_the_call_at_the_consent_timeout() {
     call.pass(Duration::from_millis(1), false);
     assert_eq!(call.close_reason(), Some(CloseReason::ConsentExpired));
     assert_eq!(call.transport.sources().count(), 0);
+}
+
+/// GStreamer checks no more once it is connected.
+#[test]
+fn reports_keep_a_call_that_has_no_more_checks() {
+    let mut call = Call::secure(&Offer::participant(1, 1), &[GCM]);
+    for _ in 0..20 {
+        call.pass(Duration::from_secs(5), false);
+        call.send_rtcp(&[RtcpItem::Pli { sender_ssrc: 1, media_ssrc: 2 }]);
+    }
+    call.pass(Duration::from_millis(14_999), false);
+    assert_eq!(call.close_reason(), None);
+    call.pass(Duration::from_millis(1), false);
+    assert_eq!(call.close_reason(), Some(CloseReason::ConsentExpired));
 }
 
 #[test]
