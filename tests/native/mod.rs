@@ -4,6 +4,7 @@
 //! machine may freeze a picture, but it may not make a frame that does not decode, or lose a packet for good.
 
 mod calls;
+mod codecs;
 mod hostile;
 mod joining;
 mod losses;

@@ -6,7 +6,7 @@
 //! - [`Participant::join`] enters a room with [`Options`]: which device to pose as, what to publish, how many slots.
 //!   From then on a task serves it; [`Participant::next_event`] tells what happens.
 //! - What arrives is judged by [`check`], packet by packet, as a decoder would: [`Participant::video_reports`].
-//! - What is sent is made by [`synthetic`]: VP8 in three encodings, and Opus. `demand` of the server is obeyed.
+//! - What is sent is made by [`synthetic`]: VP8, VP9 or H.264 in three encodings, and Opus. `demand` of the server is obeyed.
 //! - [`link`] squeezes, delays and loses one participant's datagrams without privileges.
 //! - [`Demo`] puts a camera, a phone and a desktop into a room.
 //!

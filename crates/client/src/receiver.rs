@@ -12,12 +12,16 @@ use units::Timestamp;
 
 use crate::check::{ReceivedPacket, StreamCheck, Verdict};
 use crate::clock::time_of_day;
+use crate::peer::codec_of;
 use crate::report::{LogEntry, VideoReport};
 
 /// Changes that are remembered per slot; further ones are counted and not listed.
 const MAX_LOG: usize = 1_000;
 /// Delays that are remembered per slot, the oldest making room.
 const MAX_DELAYS: usize = 20_000;
+
+/// How far back the recent gaps of a report reach.
+pub(crate) const RECENT_SECONDS: u64 = 20;
 
 /// Everything about the receiving half of a participant.
 #[derive(Debug, Default)]
@@ -96,7 +100,9 @@ impl Receiver {
             slot.audio_packets += 1;
             return false;
         }
+        let Some(codec) = codec_of(packet.header.payload_type) else { return false };
         let packet = ReceivedPacket {
+            codec,
             sequence: packet.header.sequence_number,
             timestamp: packet.header.timestamp,
             marker: packet.header.marker,
@@ -226,6 +232,7 @@ impl Slot {
             long_freezes: playback.long_freezes(),
             source_stalls: stats.source_stalls,
             longest_gap_ms: playback.longest_gap().as_millis() as u64,
+            recent_gap_ms: playback.recent_gap(now, RECENT_SECONDS).as_millis() as u64,
             lost_packets: stats.lost,
             bad_frames: stats.bad_frames(),
             bad: stats.bad.clone(),

@@ -99,6 +99,8 @@ pub struct VideoReport {
     pub source_stalls: u64,
     /// The longest time between two complete frames.
     pub longest_gap_ms: u64,
+    /// The same of the last 20 seconds.
+    pub recent_gap_ms: u64,
     /// Packets that never came, nor any retransmission of them.
     pub lost_packets: u64,
     /// Frames that a decoder would reject.

@@ -1,12 +1,12 @@
 //! Frames out of packets in order.
 //!
-//! Owns the rules of one frame: it starts where its first partition does, has one timestamp and one picture id, and ends
-//! with the marker (RFC 7741 §4). What frames mean to each other is for `judge`.
+//! Owns the rules of one frame: it starts where its first partition, unit or layer does, has one timestamp and one picture
+//! id, and ends with the marker (RFC 7741 §4, RFC 9628 §4, RFC 6184 §5). What frames mean to each other is for `judge`.
 
-use packet::FrameInfo;
-use packet::codec::vp8::Descriptor;
+use packet::{Codec, FrameInfo};
 
 use super::reorder::{InOrder, ReceivedPacket};
+use crate::synthetic::payload::share;
 
 /// A frame larger than this is not put together, in bytes.
 const MAX_FRAME: usize = 4 << 20;
@@ -93,7 +93,10 @@ impl Assembler {
     }
 
     fn handle_packet(&mut self, packet: ReceivedPacket, info: FrameInfo, out: &mut Vec<Assembled>) {
-        if info.frame_start {
+        // Parameter sets and the first slice of an H.264 picture both look like its beginning.
+        let goes_on = packet.codec == Codec::H264
+            && self.open.as_ref().is_some_and(|open| open.timestamp == packet.timestamp);
+        if info.frame_start && !goes_on {
             if self.open.is_some() {
                 self.give_up(Flaw::MissingMarker, out);
             }
@@ -112,8 +115,7 @@ impl Assembler {
         if !same || frame.data.len() > MAX_FRAME {
             return self.give_up(Flaw::MixedUp, out);
         }
-        let descriptor = Descriptor::parse(&packet.payload).map_or(0, |(_, length)| length);
-        frame.data.extend_from_slice(&packet.payload[descriptor..]);
+        frame.data.extend_from_slice(&share(packet.codec, &packet.payload));
         if packet.marker {
             out.extend(self.open.take().map(Assembled::Whole));
         }

@@ -16,7 +16,7 @@ pub enum BadFrame {
     MissingMarker,
     /// Its packets do not belong together, or its bytes are not those that were sent.
     MixedUp,
-    /// A packet of it is not VP8.
+    /// A packet of it is not of its codec.
     Malformed,
     /// Its picture id or timestamp is not above that of the frame before.
     NotMonotone,

@@ -12,6 +12,9 @@ pub const FREEZE: Duration = Duration::from_millis(200);
 /// And one that everybody notices.
 pub const LONG_FREEZE: Duration = Duration::from_millis(300);
 
+/// Seconds of which the longest gap is remembered.
+const RECENT: usize = 30;
+
 /// Times of the frames of one stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Playback {
@@ -21,6 +24,8 @@ pub struct Playback {
     long_freezes: u64,
     frozen: Duration,
     longest_gap: Duration,
+    /// The longest gap that ended in each of the last seconds, and which second that was.
+    recent: [(u64, Duration); RECENT],
     frames: u64,
 }
 
@@ -49,6 +54,10 @@ impl Playback {
         let Some(last) = self.last else { return };
         let gap = now.since(last);
         self.longest_gap = self.longest_gap.max(gap);
+        let second = now.as_millis() / 1_000;
+        let place = &mut self.recent[second as usize % RECENT];
+        let before = if place.0 == second { place.1 } else { Duration::ZERO };
+        *place = (second, before.max(gap));
         if gap > FREEZE {
             self.freezes += 1;
             self.long_freezes += u64::from(gap > LONG_FREEZE);
@@ -85,6 +94,13 @@ impl Playback {
     pub fn longest_gap(&self) -> Duration {
         self.longest_gap
     }
+
+    /// The same of the last so many seconds, of at most 30.
+    pub fn recent_gap(&self, now: Timestamp, seconds: u64) -> Duration {
+        let since = (now.as_millis() / 1_000).saturating_sub(seconds);
+        let recent = self.recent.iter().filter(|(second, _)| *second >= since);
+        recent.map(|(_, gap)| *gap).max().unwrap_or_default()
+    }
 }
 
 #[cfg(test)]
@@ -109,6 +125,25 @@ mod tests {
             assert_eq!((done.freezes(), done.longest_gap().as_millis() as u64), (freezes, longest), "{why}");
             assert_eq!(done.frames(), times.len() as u64);
         }
+    }
+
+    #[test]
+    fn the_longest_gap_is_also_known_of_the_last_seconds() {
+        let mut playback = Playback::default();
+        for ms in [0, 900, 1_000, 5_000, 5_300, 5_400] {
+            playback.handle_frame(Timestamp::from_millis(ms));
+        }
+        let now = Timestamp::from_millis(6_000);
+        let gap = |seconds| playback.recent_gap(now, seconds).as_millis();
+        assert_eq!((gap(1), gap(3), gap(30)), (4_000, 4_000, 4_000));
+        for tenth in 55..400 {
+            playback.handle_frame(Timestamp::from_millis(tenth * 100));
+        }
+        let now = Timestamp::from_millis(40_000);
+        assert_eq!(
+            (playback.recent_gap(now, 30).as_millis(), playback.longest_gap().as_millis()),
+            (100, 4_000)
+        );
     }
 
     #[test]

@@ -22,6 +22,8 @@ const MAX_GIVEN_UP: usize = 128;
 /// A packet of one stream, retransmissions restored to what they repeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReceivedPacket {
+    /// What its payload is of, by its payload type.
+    pub codec: Codec,
     /// Wrapped to 16 bits.
     pub sequence: u16,
     /// In ticks of 90 kHz, wrapped to 32 bits.
@@ -84,7 +86,7 @@ impl Reorder {
         if self.waiting.contains_key(&number) {
             return Arrival::Duplicate;
         }
-        let info = codec::peek(Codec::Vp8, &packet.payload, packet.marker).ok();
+        let info = codec::peek(packet.codec, &packet.payload, packet.marker).ok();
         self.waiting.insert(number, (packet, info));
         self.advance(now, out);
         Arrival::New

@@ -71,7 +71,7 @@ impl StreamStats {
     }
 }
 
-/// Checks one video stream of VP8.
+/// Checks one video stream.
 #[derive(Debug, Default)]
 pub struct StreamCheck {
     reorder: Reorder,

@@ -1,5 +1,5 @@
-//! One direction of a path: a server of constant rate behind a queue that drops at its tail, then a constant delay, and
-//! random loss.
+//! One direction of a path: a server of constant rate behind a queue that drops at its tail, then a delay that may vary, and
+//! random loss and overtaking.
 //!
 //! Owns the arithmetic; time and seed are arguments.
 
@@ -23,12 +23,27 @@ pub struct LinkConfig {
     /// How many are lost in a row, on average: 1 for losses that know nothing of each other, more for bursts (the model
     /// that Gilbert described).
     pub burst: f64,
+    /// The most that the delay grows by at random; nothing overtakes by that.
+    pub jitter: Duration,
+    /// Share of datagrams that are held up by 12 ms, so that others overtake them, 0 to 1.
+    pub reordered: f64,
 }
+
+/// How much later a datagram comes that others overtake: a frame's worth of packets on most paths.
+const HELD_UP: Duration = Duration::from_millis(12);
 
 impl Default for LinkConfig {
     /// A path that does nothing.
     fn default() -> Self {
-        Self { rate: None, queue: Duration::from_millis(300), delay: Duration::ZERO, loss: 0.0, burst: 1.0 }
+        Self {
+            rate: None,
+            queue: Duration::from_millis(300),
+            delay: Duration::ZERO,
+            loss: 0.0,
+            burst: 1.0,
+            jitter: Duration::ZERO,
+            reordered: 0.0,
+        }
     }
 }
 
@@ -61,13 +76,21 @@ pub struct Queue {
     free_at: Timestamp,
     /// The last datagram was lost in a burst.
     in_burst: bool,
+    /// When the last datagram arrives that was not held up.
+    last: Timestamp,
     rng: ChaCha8Rng,
 }
 
 impl Queue {
     /// An empty queue.
     pub fn new(config: LinkConfig, seed: u64) -> Self {
-        Self { config, free_at: Timestamp::ZERO, in_burst: false, rng: ChaCha8Rng::seed_from_u64(seed) }
+        Self {
+            config,
+            free_at: Timestamp::ZERO,
+            in_burst: false,
+            last: Timestamp::ZERO,
+            rng: ChaCha8Rng::seed_from_u64(seed),
+        }
     }
 
     /// The path changes. What is in the queue leaves as it was going to.
@@ -76,20 +99,34 @@ impl Queue {
     }
 
     /// What becomes of a datagram of `size` bytes that is sent `now`. Arrivals are in the order of the calls while the
-    /// delay stays the same.
+    /// configuration stays the same and nothing is held up.
     pub fn send(&mut self, now: Timestamp, size: usize) -> Fate {
         if self.config.loss > 0.0 && self.is_lost() {
             return Fate::Lost;
         }
         let Some(rate) = self.config.rate else {
-            return Fate::Arrives(now + self.config.delay);
+            return self.arrive(now);
         };
         let start = self.free_at.max(now);
         if start.since(now) > self.config.queue {
             return Fate::Dropped;
         }
         self.free_at = start + DataSize::from_bytes(size as u64 + OVERHEAD) / rate;
-        Fate::Arrives(self.free_at + self.config.delay)
+        self.arrive(self.free_at)
+    }
+
+    /// A datagram has left the queue.
+    fn arrive(&mut self, at: Timestamp) -> Fate {
+        let LinkConfig { delay, jitter, reordered, .. } = self.config;
+        let mut arrival = at + delay;
+        if !jitter.is_zero() {
+            arrival = (arrival + jitter.mul_f64(self.rng.random())).max(self.last);
+        }
+        if reordered > 0.0 && self.rng.random_bool(reordered.min(1.0)) {
+            return Fate::Arrives(arrival + HELD_UP);
+        }
+        self.last = arrival;
+        Fate::Arrives(arrival)
     }
 }
 
@@ -115,6 +152,26 @@ mod tests {
 
     fn ms(ms: u64) -> Timestamp {
         Timestamp::from_millis(ms)
+    }
+
+    #[test]
+    fn jitter_keeps_the_order_and_what_is_held_up_is_overtaken() {
+        let jittery = LinkConfig { jitter: Duration::from_millis(30), ..LinkConfig::default() };
+        let mut queue = Queue::new(jittery, 1);
+        let arrivals = |queue: &mut Queue| -> Vec<Timestamp> {
+            let fate = |at| match queue.send(ms(at), 100) {
+                Fate::Arrives(at) => at,
+                other => panic!("{other:?}"),
+            };
+            (0..1_000).map(fate).collect()
+        };
+        let all = arrivals(&mut queue);
+        assert!(all.is_sorted(), "nothing overtakes by jitter");
+        assert!(all.iter().enumerate().any(|(at, arrival)| arrival.since(ms(at as u64)).as_millis() > 25));
+        let mut queue = Queue::new(LinkConfig { reordered: 0.1, ..LinkConfig::default() }, 1);
+        let all = arrivals(&mut queue);
+        let held_up = all.iter().enumerate().filter(|(at, arrival)| arrival.since(ms(*at as u64)) == HELD_UP);
+        assert!((60..=140).contains(&held_up.count()), "a tenth");
     }
 
     #[test]

@@ -161,7 +161,8 @@ async fn carry(
                 match fate {
                     Fate::Arrives(at) if waiting.len() < MAX_WAITING => {
                         let at = start + at.since(Timestamp::ZERO);
-                        waiting.push_back((at, Bytes::copy_from_slice(&buffer[..length])));
+                        let place = waiting.partition_point(|(other, _)| *other <= at);
+                        waiting.insert(place, (at, Bytes::copy_from_slice(&buffer[..length])));
                     }
                     Fate::Lost => _ = direction.counters.lost.fetch_add(1, Ordering::Relaxed),
                     Fate::Dropped | Fate::Arrives(_) => _ = direction.counters.dropped.fetch_add(1, Ordering::Relaxed),

@@ -102,7 +102,7 @@ impl Media {
             Some(config) => {
                 let rids: Vec<String> =
                     config.encodings.iter().map(|encoding| encoding.rid.clone()).collect();
-                Some(peer.add_video(&rids, options.seed).await?)
+                Some(peer.add_video(config.codec, &rids, options.seed).await?)
             }
             None => None,
         };

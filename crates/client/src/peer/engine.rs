@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use packet::ExtensionUri;
+use packet::{Codec, ExtensionUri};
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::interceptor::{
     NackGeneratorBuilder, NackResponderBuilder, ReceiverReportBuilder, Registry, SenderReportBuilder, Slot,
@@ -15,7 +15,7 @@ use rtc::peer_connection::configuration::interceptor_registry::{
     configure_simulcast_extension_headers, configure_twcc,
 };
 use rtc::peer_connection::configuration::media_engine::{
-    MIME_TYPE_OPUS, MIME_TYPE_RTX, MIME_TYPE_VP8, MediaEngine,
+    MIME_TYPE_H264, MIME_TYPE_OPUS, MIME_TYPE_RTX, MIME_TYPE_VP8, MIME_TYPE_VP9, MediaEngine,
 };
 use rtc::peer_connection::configuration::setting_engine::SettingEngineBuilder;
 use rtc::rtp_transceiver::rtp_sender::{
@@ -31,8 +31,13 @@ use super::interceptors::{DELIVER_SLOT, DeliverKeyframeRequests, RESTORE_SLOT, R
 
 /// Payload types that are offered.
 const OPUS: u8 = 111;
-const VP8: u8 = 96;
-const VP8_RTX: u8 = 97;
+/// Codecs of video with their payload types; the next one is that of the retransmissions.
+const VIDEO: [(Codec, u8, &str, &str); 3] = [
+    (Codec::Vp8, 96, MIME_TYPE_VP8, ""),
+    (Codec::Vp9, 98, MIME_TYPE_VP9, "profile-id=0"),
+    (Codec::H264, 102, MIME_TYPE_H264, H264_PARAMETERS),
+];
+const H264_PARAMETERS: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
 
 /// Missing packets are asked for this often, and so many times in all: for as long as a hole is waited for
 /// ([`crate::check`]), and a packet that the server has no more costs sixteen requests and not one per interval for ever.
@@ -74,16 +79,15 @@ pub(super) async fn build(
 }
 
 fn register_codecs(media: &mut MediaEngine) -> Result<()> {
-    let feedback =
-        |typ: &str, parameter: &str| RTCPFeedback { typ: typ.to_owned(), parameter: parameter.to_owned() };
     media.register_codec(
         codec(OPUS, MIME_TYPE_OPUS, 48_000, 2, "minptime=10;useinbandfec=1", vec![]),
         RtpCodecKind::Audio,
     )?;
-    let video = vec![feedback("ccm", "fir"), feedback("nack", ""), feedback("nack", "pli")];
-    media.register_codec(codec(VP8, MIME_TYPE_VP8, 90_000, 0, "", video), RtpCodecKind::Video)?;
-    let apt = format!("apt={VP8}");
-    media.register_codec(codec(VP8_RTX, MIME_TYPE_RTX, 90_000, 0, &apt, vec![]), RtpCodecKind::Video)?;
+    for (video, ..) in VIDEO {
+        for registered in video_codecs(video) {
+            media.register_codec(registered, RtpCodecKind::Video)?;
+        }
+    }
 
     configure_simulcast_extension_headers(media)?;
     for uri in [ExtensionUri::Mid, ExtensionUri::AudioLevel] {
@@ -91,6 +95,28 @@ fn register_codecs(media: &mut MediaEngine) -> Result<()> {
         media.register_header_extension(capability, RtpCodecKind::Audio, None)?;
     }
     Ok(())
+}
+
+/// A codec of video and its retransmissions, as they are registered; VP8 for one that is not.
+pub(super) fn video_codecs(wanted: Codec) -> Vec<RTCRtpCodecParameters> {
+    let feedback =
+        |typ: &str, parameter: &str| RTCPFeedback { typ: typ.to_owned(), parameter: parameter.to_owned() };
+    let all = vec![feedback("ccm", "fir"), feedback("nack", ""), feedback("nack", "pli")];
+    let (_, payload_type, mime_type, parameters) = video(wanted);
+    let repaired = format!("apt={payload_type}");
+    vec![
+        codec(payload_type, mime_type, 90_000, 0, parameters, all),
+        codec(payload_type + 1, MIME_TYPE_RTX, 90_000, 0, &repaired, vec![]),
+    ]
+}
+
+fn video(wanted: Codec) -> (Codec, u8, &'static str, &'static str) {
+    VIDEO.into_iter().find(|(codec, ..)| *codec == wanted).unwrap_or(VIDEO[0])
+}
+
+/// The codec behind a payload type of video.
+pub(crate) fn codec_of(payload_type: u8) -> Option<Codec> {
+    VIDEO.iter().find(|(_, registered, ..)| *registered == payload_type).map(|(codec, ..)| *codec)
 }
 
 fn codec(
@@ -125,11 +151,14 @@ fn register_interceptors(media: &mut MediaEngine) -> Result<Registry> {
 }
 
 /// The codec of a track, by which the engine finds what it was registered with.
-pub(super) fn track_codec(kind: RtpCodecKind) -> RTCRtpCodec {
+pub(super) fn track_codec(kind: RtpCodecKind, wanted: Codec) -> RTCRtpCodec {
     match kind {
         RtpCodecKind::Audio => {
             codec(OPUS, MIME_TYPE_OPUS, 48_000, 2, "minptime=10;useinbandfec=1", vec![]).rtp_codec
         }
-        _ => codec(VP8, MIME_TYPE_VP8, 90_000, 0, "", vec![]).rtp_codec,
+        _ => {
+            let (_, payload_type, mime_type, parameters) = video(wanted);
+            codec(payload_type, mime_type, 90_000, 0, parameters, vec![]).rtp_codec
+        }
     }
 }

@@ -19,6 +19,7 @@ use webrtc::peer_connection::{
 };
 use webrtc::rtp_transceiver::RtpTransceiver;
 
+pub(crate) use engine::codec_of;
 pub(crate) use sender::{AudioSender, VideoSender};
 
 /// What the engine tells of a connection. The queue is bounded by what can happen: states are few and tracks as many as
@@ -65,8 +66,13 @@ impl Peer {
     }
 
     /// Adds a sending section with these encodings, smallest first; a single one with an empty RID is not simulcast.
-    pub(crate) async fn add_video(&mut self, rids: &[String], seed: u64) -> Result<VideoSender> {
-        VideoSender::add(self.connection.as_ref(), rids, seed).await
+    pub(crate) async fn add_video(
+        &mut self,
+        codec: packet::Codec,
+        rids: &[String],
+        seed: u64,
+    ) -> Result<VideoSender> {
+        VideoSender::add(self.connection.as_ref(), codec, rids, seed).await
     }
 
     /// Adds a sending section of audio.

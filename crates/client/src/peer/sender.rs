@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use packet::ExtensionUri;
+use packet::{Codec, ExtensionUri};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rtc::rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
@@ -22,7 +22,7 @@ use webrtc::media_stream::track_local::{TrackLocal, TrackLocalEvent};
 use webrtc::peer_connection::PeerConnection;
 use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit, RtpTransceiver};
 
-use super::engine::track_codec;
+use super::engine::{track_codec, video_codecs};
 use crate::synthetic::{AudioFrame, EncodedFrame};
 
 /// Packets at the start of a stream that name it.
@@ -64,6 +64,7 @@ impl Sender {
     async fn add(
         connection: &dyn PeerConnection,
         kind: RtpCodecKind,
+        codec: Codec,
         rids: &[String],
         seed: u64,
     ) -> Result<Self> {
@@ -86,7 +87,7 @@ impl Sender {
                     fec: None,
                 },
                 active: true,
-                codec: track_codec(kind),
+                codec: track_codec(kind, codec),
                 ..RTCRtpEncodingParameters::default()
             })
             .collect();
@@ -98,6 +99,10 @@ impl Sender {
             ..RTCRtpTransceiverInit::default()
         };
         let transceiver = connection.add_transceiver_from_track(track.clone(), Some(init)).await?;
+        if kind == RtpCodecKind::Video {
+            // The server has an order of its own, so what is offered is what is sent.
+            transceiver.set_codec_preferences(video_codecs(codec)).await?;
+        }
         Ok(Self { track, transceiver, streams })
     }
 
@@ -152,8 +157,13 @@ pub(crate) struct VideoSender {
 }
 
 impl VideoSender {
-    pub(super) async fn add(connection: &dyn PeerConnection, rids: &[String], seed: u64) -> Result<Self> {
-        let sender = Sender::add(connection, RtpCodecKind::Video, rids, seed).await?;
+    pub(super) async fn add(
+        connection: &dyn PeerConnection,
+        codec: Codec,
+        rids: &[String],
+        seed: u64,
+    ) -> Result<Self> {
+        let sender = Sender::add(connection, RtpCodecKind::Video, codec, rids, seed).await?;
         Ok(Self { sender, negotiated: None })
     }
 
@@ -186,7 +196,8 @@ pub(crate) struct AudioSender {
 
 impl AudioSender {
     pub(super) async fn add(connection: &dyn PeerConnection, seed: u64) -> Result<Self> {
-        let sender = Sender::add(connection, RtpCodecKind::Audio, &[String::new()], seed).await?;
+        let sender =
+            Sender::add(connection, RtpCodecKind::Audio, Codec::Opus, &[String::new()], seed).await?;
         Ok(Self { sender, negotiated: None })
     }
 

@@ -6,11 +6,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use packet::Codec;
 use packet::codec::vp8::{Descriptor, Temporal};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use units::{Bitrate, Timestamp};
 
+use super::payload::{self, Picture};
 use super::stamp::Stamp;
 use super::vp8::{self, packetize};
 
@@ -30,6 +32,8 @@ pub struct EncodingConfig {
 /// What a camera sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CameraConfig {
+    /// VP8, VP9 or H.264; anything else is VP8.
+    pub codec: Codec,
     /// Smallest first: browsers give up encodings from the end when they starve.
     pub encodings: Vec<EncodingConfig>,
     /// Frames per second, 1 to 60.
@@ -50,6 +54,7 @@ impl Default for CameraConfig {
             bitrate: Bitrate::from_kbps(kbps),
         };
         Self {
+            codec: Codec::Vp8,
             encodings: vec![
                 encoding("q", 320, 180, 150),
                 encoding("h", 640, 360, 500),
@@ -262,8 +267,17 @@ impl Camera {
         let stamp =
             Stamp { source: self.source, encoding: index as u32, number: self.number, reference, made_at };
         let size = keyframe.then_some((config.width, config.height));
-        let frame = vp8::frame(length, size, &stamp, &mut self.rng);
         let layered = self.config.temporal_layers > 1;
+        if matches!(self.config.codec, Codec::Vp9 | Codec::H264) {
+            let frame = payload::frame(length, &stamp, &mut self.rng);
+            let layer = layered.then_some((layer, encoding.tl0));
+            let picture = Picture { size, picture_id: encoding.picture_id, layer };
+            let payloads = payload::packetize(self.config.codec, &frame, &picture, self.config.max_payload);
+            encoding.count(frame.len(), per_frame, keyframe);
+            let timestamp = encoding.first_timestamp.wrapping_add(elapsed);
+            return EncodedFrame { encoding: index, timestamp, keyframe, payloads };
+        }
+        let frame = vp8::frame(length, size, &stamp, &mut self.rng);
         let descriptor = Descriptor {
             non_reference: layer > 0,
             partition_start: true,
@@ -273,10 +287,7 @@ impl Camera {
             key_index: layered.then_some((encoding.stats.keyframes % 32) as u8),
             ..Descriptor::default()
         };
-        encoding.debt = (encoding.debt + frame.len() as f64 - per_frame).max(-per_frame);
-        encoding.stats.frames += 1;
-        encoding.stats.keyframes += u64::from(keyframe);
-        encoding.stats.bytes += frame.len() as u64;
+        encoding.count(frame.len(), per_frame, keyframe);
         EncodedFrame {
             encoding: index,
             timestamp: encoding.first_timestamp.wrapping_add(elapsed),
@@ -287,6 +298,14 @@ impl Camera {
 }
 
 impl Encoding {
+    /// A frame of `length` bytes was made, where `per_frame` are right in the long run.
+    fn count(&mut self, length: usize, per_frame: f64, keyframe: bool) {
+        self.debt = (self.debt + length as f64 - per_frame).max(-per_frame);
+        self.stats.frames += 1;
+        self.stats.keyframes += u64::from(keyframe);
+        self.stats.bytes += length as u64;
+    }
+
     /// Whether this frame of the camera is encoded: evenly spread ones where fewer are wanted, and a keyframe at once.
     fn is_due(&mut self, camera_fps: u32) -> bool {
         self.due += self.fps;

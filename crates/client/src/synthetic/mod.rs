@@ -1,4 +1,4 @@
-//! Media made up on the spot: VP8 simulcast and Opus that look to a forwarder like a camera and a microphone.
+//! Media made up on the spot: simulcast and Opus that look to a forwarder like a camera and a microphone.
 //!
 //! Owns a model of a simulcast encoder without a picture in it. What leaves has the descriptors, frame headers, sizes and
 //! packet boundaries of a browser's encoder, and a [`Stamp`] at the end of every frame by which a receiver can tell
@@ -6,6 +6,7 @@
 
 mod camera;
 mod microphone;
+pub(crate) mod payload;
 mod stamp;
 mod vp8;
 

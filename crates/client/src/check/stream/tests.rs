@@ -35,6 +35,7 @@ fn footage(ticks: u64, temporal_layers: u8) -> Footage {
 fn packets(timestamp: u32, payloads: &[Bytes]) -> Vec<ReceivedPacket> {
     let last = payloads.len() - 1;
     let packet = |(at, payload): (usize, &Bytes)| ReceivedPacket {
+        codec: packet::Codec::Vp8,
         sequence: 0,
         timestamp,
         marker: at == last,
@@ -431,7 +432,7 @@ proptest! {
         let mut now = Timestamp::ZERO;
         for (sequence, timestamp, marker, payload, later) in packets {
             now += Duration::from_micros(later);
-            let packet = ReceivedPacket { sequence, timestamp, marker, csrc: None, payload: payload.into() };
+            let packet = ReceivedPacket { codec: packet::Codec::Vp8, sequence, timestamp, marker, csrc: None, payload: payload.into() };
             check.handle_packet(now, packet, &mut Vec::new());
         }
     }
