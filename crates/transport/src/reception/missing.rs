@@ -3,8 +3,9 @@
 //! Owns the requests and their timing. Leaves the bytes to `packet` and knows nothing of payloads. A request is
 //! repeated when its answer could have come and did not, so the spacing is the time that answers take: on a path
 //! of 300 ms four requests 20 ms apart would be spent before the first answer arrives. That time is measured on
-//! the requests themselves, as a publisher that receives nothing gives no other measure. Requests for one packet
-//! get rarer, so that they outlive a burst of losses without being many.
+//! the requests themselves, as a publisher that receives nothing gives no other measure. After the first few, requests for one
+//! packet get rarer, so that they outlive a burst of losses without being many. On a path that loses requests or answers
+//! each request is said twice: the second saying costs a few bytes, and a request that is lost costs a picture a round trip.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,8 +30,12 @@ const CLOSEST: Duration = Duration::from_millis(20);
 const SLACK: Duration = Duration::from_millis(5);
 /// An answer that takes longer is no measure of the path.
 const LONGEST: Duration = Duration::from_secs(2);
-/// Each pause is longer than the one before by a quarter.
+/// Of the pauses behind the first few, each is longer than the one before by a quarter.
 const GROWTH: (u32, u32) = (5, 4);
+/// So many pauses are alike: a picture that comes after one more round trip is still of use.
+const ALIKE: u8 = 3;
+/// Between the two sayings of a request: what loses one of them is over then, unless it is a burst.
+const ECHO: Duration = Duration::from_millis(12);
 
 /// Numbers of one stream to ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +69,8 @@ struct Ask {
     asked: Option<Timestamp>,
     times: u8,
     due: Timestamp,
+    /// When the last request is to be said once more.
+    echo: Option<Timestamp>,
 }
 
 impl Missing {
@@ -101,7 +108,7 @@ impl Missing {
         }
         stream.missing = stream.missing.split_off(&number.saturating_sub(WINDOW));
         let due = now + PATIENCE;
-        let ask = Ask { noticed: now, asked: None, times: 0, due };
+        let ask = Ask { noticed: now, asked: None, times: 0, due, echo: None };
         stream.missing.extend((newest + 1..number).map(|number| (number, ask)));
         if self.streams.values().map(|stream| stream.missing.len()).sum::<usize>() > MAX_MISSING
             && let Some(stream) = self.streams.get_mut(&ssrc)
@@ -117,8 +124,10 @@ impl Missing {
     pub(crate) fn repaired(&mut self, now: Timestamp, ssrc: u32, sequence: u16) {
         let Some(stream) = self.streams.get_mut(&ssrc) else { return };
         let number = stream.numbers.peek(sequence.into());
-        if let Some(asked) = stream.missing.remove(&number).and_then(|ask| ask.asked) {
-            self.answers.observe(now, asked);
+        if let Some(ask) = stream.missing.remove(&number)
+            && let Some(asked) = ask.asked
+        {
+            self.answers.observe(now, asked, ask.times > 1);
         }
     }
 
@@ -141,19 +150,20 @@ impl Missing {
                     return false;
                 }
                 // What was asked for often enough stays until then, as its answer may still tell the time.
-                if ask.times == attempts {
-                    return true;
-                }
-                if ask.due <= now + TOGETHER {
-                    // The number as it is on the wire.
-                    lost.push(*number as u16);
+                let is_due = ask.times < attempts && ask.due <= now + TOGETHER;
+                if is_due {
                     ask.times += 1;
                     ask.asked = ask.asked.or(Some(now));
                     ask.due = now + answers.pause(ask.times);
                 }
-                if ask.times < attempts {
-                    next = Some(next.map_or(ask.due, |before: Timestamp| before.min(ask.due)));
+                let echoes = ask.echo.is_some_and(|at| at <= now + TOGETHER);
+                if is_due || echoes {
+                    // The number as it is on the wire.
+                    lost.push(*number as u16);
+                    ask.echo = (is_due && answers.get_lost()).then(|| now + ECHO);
                 }
+                let further = (ask.times < attempts).then_some(ask.due);
+                next = next.into_iter().chain(further).chain(ask.echo).min();
                 true
             });
             if !lost.is_empty() {
@@ -172,25 +182,31 @@ impl Missing {
 /// and it follows a path that has become longer, where a mean of guesses would stay short for ever.
 #[derive(Clone, Copy, Debug, Default)]
 struct Answers {
-    /// From the first request for a packet to its arrival, of the latest; the oldest is overwritten.
-    latest: [Option<Duration>; 16],
+    /// From the first request for a packet to its arrival, of the latest, and whether it took more than one; the oldest is
+    /// overwritten.
+    latest: [Option<(Duration, bool)>; 16],
     next: usize,
 }
 
 impl Answers {
     /// After so many requests for a packet, how long until the next.
     fn pause(&self, times: u8) -> Duration {
-        let least = self.latest.iter().flatten().min();
+        let least = self.latest.iter().flatten().map(|(took, _)| *took).min();
         // An eighth and some for what varies: the pacing of the publisher most of all.
-        let first = least.map_or(ASSUMED, |least| *least + *least / 8 + SLACK).max(CLOSEST);
-        (1..times).fold(first, |pause, _| pause * GROWTH.0 / GROWTH.1)
+        let first = least.map_or(ASSUMED, |least| least + least / 8 + SLACK).max(CLOSEST);
+        (ALIKE..times).fold(first, |pause, _| pause * GROWTH.0 / GROWTH.1)
     }
 
-    /// A packet that was first asked for then has come.
-    fn observe(&mut self, now: Timestamp, asked: Timestamp) {
+    /// Whether requests or answers have been lost lately.
+    fn get_lost(&self) -> bool {
+        self.latest.iter().flatten().any(|(_, again)| *again)
+    }
+
+    /// A packet that was first asked for then has come, perhaps after it was asked for again.
+    fn observe(&mut self, now: Timestamp, asked: Timestamp, again: bool) {
         let sample = now - asked;
         if sample <= LONGEST {
-            self.latest[self.next] = Some(sample);
+            self.latest[self.next] = Some((sample, again));
             self.next = (self.next + 1) % self.latest.len();
         }
     }
