@@ -217,7 +217,15 @@ impl Slot {
             Fate::Send => {
                 if let Some(rewritten) = self.rewriter.forward(media) {
                     let marker = self.ends_picture(origin, media);
+                    let number = rewritten.sequence as u16;
                     self.send(now, codec, origin, media, marker, rewritten, egress, out);
+                    // It was lost on its publisher's path.
+                    if late
+                        && !media.is_padding()
+                        && let Some((sequence, sent)) = self.rewriter.find(number)
+                    {
+                        self.double(now, sequence, &sent, media, egress, out);
+                    }
                 }
             }
             Fate::Drop { first } => self.rewriter.leave_out(media, first),
@@ -281,6 +289,25 @@ impl Slot {
             return;
         }
         if let Some(packet) = self.repetition(now, sequence, &sent, media, PacketKind::Rtx) {
+            egress.send(now, packet, out);
+        }
+        self.double(now, sequence, &sent, media, egress, out);
+    }
+
+    /// Sends a copy of what is late already, where the path would make the picture wait for another round trip.
+    fn double(
+        &mut self,
+        now: Timestamp,
+        sequence: u64,
+        sent: &Sent,
+        media: &Media,
+        egress: &mut Egress,
+        out: &mut Vec<Output>,
+    ) {
+        if self.rtx_ssrc.is_none() || !egress.doubles() || !egress.spend_repair(media.body.len()) {
+            return;
+        }
+        if let Some(packet) = self.repetition(now, sequence, sent, media, PacketKind::Rtx) {
             egress.send(now, packet, out);
         }
     }

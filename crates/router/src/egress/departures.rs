@@ -25,6 +25,14 @@ pub(crate) struct Departure {
     /// Its number there, or that of the packet which it repeats.
     pub(crate) sequence: u16,
     pub(crate) at: Timestamp,
+    /// It repeats another: there may be more of them.
+    pub(crate) is_copy: bool,
+}
+
+impl Departure {
+    fn repeats_the_same_as(&self, other: &Self) -> bool {
+        (self.slot, self.sequence) == (other.slot, other.sequence)
+    }
 }
 
 /// See the module's documentation.
@@ -55,13 +63,14 @@ impl Departures {
                 self.newest = self.newest.max(result.seq);
             }
             match (found, arrived) {
-                (Ok(at), true) => drop(self.waiting.remove(at)),
+                (Ok(at), true) => self.arrived(at),
                 (Ok(at), false) => self.waiting[at].1 = true,
                 (Err(_), _) => {}
             }
         }
         // Of what no report has spoken a report may have been lost: that says nothing.
         let newest = self.newest;
+        let first = lost.len();
         self.waiting.retain(|(departure, missing)| {
             let is_lost = *missing && departure.number + REORDERED <= newest;
             if is_lost {
@@ -69,6 +78,24 @@ impl Departures {
             }
             !is_lost
         });
+        // Of two copies that left together one may still come.
+        let mut at = first;
+        while let Some(candidate) = lost.get(at).copied() {
+            let known = lost[first..at].iter().any(|other| other.repeats_the_same_as(&candidate));
+            let waits = || self.waiting.iter().any(|(other, _)| other.repeats_the_same_as(&candidate));
+            if known || waits() {
+                lost.remove(at);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    fn arrived(&mut self, at: usize) {
+        let Some((arrived, _)) = self.waiting.remove(at).filter(|(departure, _)| departure.is_copy) else {
+            return;
+        };
+        self.waiting.retain(|(other, _)| !other.repeats_the_same_as(&arrived));
     }
 
     /// The path is another one, or nobody is at its end: nothing more is heard of what left.
@@ -86,7 +113,8 @@ mod tests {
         let mut departures = Departures::default();
         for number in numbers {
             let slot = Mid::parse("v0").unwrap();
-            departures.note(Departure { number, slot, sequence: number as u16, at: Timestamp::ZERO });
+            let (sequence, at) = (number as u16, Timestamp::ZERO);
+            departures.note(Departure { number, slot, sequence, at, is_copy: false });
         }
         departures
     }
@@ -126,6 +154,29 @@ mod tests {
             let (mut departures, mut lost) = (sent(1..10), Vec::new());
             reports.iter().for_each(|said| departures.reported(&results(said), &mut lost));
             assert_eq!(lost.iter().map(|departure| departure.number).collect::<Vec<_>>(), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn of_copies_that_leave_together_all_have_to_be_lost() {
+        let slot = Mid::parse("v0").unwrap();
+        let copy = |number| Departure { number, slot, sequence: 7, at: Timestamp::ZERO, is_copy: true };
+        type Reports<'a> = &'a [&'a [(u64, bool)]];
+        let cases: [(Reports<'_>, usize, &str); 4] = [
+            (&[&[(1, false), (2, true), (3, true), (4, true), (5, true)]], 0, "one came"),
+            (&[&[(1, true), (2, false), (3, true), (4, true), (5, true)]], 0, "the other came"),
+            (
+                &[&[(1, false), (2, false), (3, true), (4, true), (5, true)]],
+                1,
+                "none came, which is said once",
+            ),
+            (&[&[(1, false), (3, true), (4, true)], &[(2, false), (5, true)]], 1, "in two reports"),
+        ];
+        for (reports, expected, why) in cases {
+            let (mut departures, mut lost) = (Departures::default(), Vec::new());
+            [1, 2].map(|number| departures.note(copy(number)));
+            reports.iter().for_each(|said| departures.reported(&results(said), &mut lost));
+            assert_eq!(lost.len(), expected, "{why}");
         }
     }
 

@@ -206,7 +206,8 @@ impl Egress {
             let number = self.next.get();
             path.sent(now, SentPacket { seq: number, size, kind: packet.kind, probe }, rtp);
             if let Some(sequence) = repeatable(&packet) {
-                path.departed(Departure { number, slot: packet.slot, sequence, at: now });
+                let (slot, is_copy) = (packet.slot, packet.kind == PacketKind::Rtx);
+                path.departed(Departure { number, slot, sequence, at: now, is_copy });
             }
         }
         self.next = self.next.plus(1);
@@ -356,6 +357,11 @@ impl Egress {
                 false
             }
         }
+    }
+
+    /// Whether what is late already is to be sent twice.
+    pub(crate) fn doubles(&self) -> bool {
+        self.path.as_ref().is_some_and(|path| path.doubles())
     }
 
     /// A report about one of this receiver's slots; `ntp` is the present by the clock of our sender reports.

@@ -3,6 +3,9 @@
 //! Owns the estimator with its feedback, the pacer, and the budget for video made from the estimate. Leaves packets to
 //! `egress` and what to do with the budget to the selector.
 
+use std::ops::Range;
+use std::time::Duration;
+
 use estimator::ccfb::{self, Metric};
 use estimator::twcc::{self, Status};
 use estimator::{DemandRates, Ecn, Estimate, Estimator, Feedback, Pacer, PacketKind, Probe, SentPacket};
@@ -21,6 +24,12 @@ const MOVED: u64 = 50;
 /// The part of video that is reserved for its repair never grows beyond this, in thousandths (the same share that limits
 /// retransmissions themselves).
 const MAX_REPAIR_PERMILLE: f64 = 200.0;
+
+/// From this round-trip time on a repetition that is lost costs a picture more than a second copy costs the path.
+const FAR: Duration = Duration::from_millis(50);
+/// Losses that a path has whatever is sent, of its packets: with fewer there is nothing to gain, with more repeats would use up
+/// what they may take, and the first copies matter most.
+const DOUBLED: Range<f64> = 0.02..0.10;
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -217,12 +226,19 @@ impl Path {
         }
     }
 
+    /// Whether repeats are to be sent twice: the path is long, and loses packets though it is not congested.
+    pub(crate) fn doubles(&self) -> bool {
+        let insight = self.estimator.insight();
+        insight.rtt >= FAR && DOUBLED.contains(&insight.inherent_loss) && insight.queue <= insight.threshold
+    }
+
     fn limited(&self, rate: Bitrate) -> Bitrate {
         self.limit.map_or(rate, |limit| rate.min(limit))
     }
 
     fn reserves(&self) -> Reserves {
-        let loss = self.estimator.insight().loss * 1_000.0;
+        let copies = if self.doubles() { 2.0 } else { 1.0 };
+        let loss = self.estimator.insight().loss * 1_000.0 * copies;
         Reserves {
             audio: self.audio.total().bitrate * (100 + AUDIO_MARGIN_PERCENT) / 100,
             retransmission_permille: loss.clamp(0.0, MAX_REPAIR_PERMILLE) as u16,
