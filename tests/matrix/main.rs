@@ -1,7 +1,7 @@
-//! What losses cost: codecs by losses by round trips, with native participants and the real server over a userspace link.
+//! What bad paths cost: codecs by faults by round trips, with native participants and the real server over a userspace link.
 //!
-//! Owns the rows and what is measured in each: a camera behind one lossy path, a desktop behind another, in a room of their
-//! own. The same losses and half of the round trip lie on each way of both paths. Runs in real time; rows run side by side,
+//! Owns what is measured in each row: a camera behind one path, a desktop behind another, in a room of their
+//! own. The same faults and half of the round trip lie on each way of a path. Runs in real time; rows run side by side,
 //! as many as `--side-by-side` says, and what their machine was too slow for is told apart (`source_stalls`).
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a measurement speaks on its streams")]
 
@@ -10,18 +10,20 @@ mod rows;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use client::link::LinkConfig;
 use client::synthetic::CameraConfig;
 use client::{Event, Options, Participant, Trust, VideoReport};
-use rows::{Cell, LOSSES, NOT_RUN, ROUND_TRIPS, Row};
+use rows::{Cell, NOT_RUN, Row, Where};
 use server::{Config, Handle, Server};
 use signalling::{DeviceClass, SlotView, View, Want};
 use tokio::time::{sleep, timeout};
 
 /// From joining until a row is measured: start, ramp and first probes are other questions.
 const WARM_UP: Duration = Duration::from_secs(8);
-/// Until media flows, on the worst of paths.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The most that a row is measured: gaps are known of so many seconds.
+const MOST_SECONDS: u64 = 20;
+/// Until media flows, and how often that is tried.
+const PATIENCE: Duration = Duration::from_secs(20);
+const ATTEMPTS: u64 = 5;
 
 /// What the command line says.
 struct Arguments {
@@ -51,11 +53,13 @@ fn main() -> ExitCode {
 }
 
 fn arguments(mut words: impl Iterator<Item = String>) -> Option<Arguments> {
-    let mut arguments = Arguments { json: false, seconds: 30, side_by_side: 4 };
+    let mut arguments = Arguments { json: false, seconds: MOST_SECONDS, side_by_side: 4 };
     while let Some(word) = words.next() {
         match word.as_str() {
             "--json" => arguments.json = true,
-            "--seconds" => arguments.seconds = words.next()?.parse().ok().filter(|n| *n > 0)?,
+            "--seconds" => {
+                arguments.seconds = words.next()?.parse().ok().filter(|n| (1..=MOST_SECONDS).contains(n))?
+            }
             "--side-by-side" => arguments.side_by_side = words.next()?.parse().ok().filter(|n| *n > 0)?,
             // What cargo passes to every bench.
             "--bench" => {}
@@ -72,19 +76,13 @@ async fn measure(arguments: &Arguments) -> Vec<Row> {
         ..Config::default()
     };
     let server = Server::start_ephemeral(config).await.expect("a server on a free port");
-    let cells: Vec<Cell> = ROUND_TRIPS
-        .into_iter()
-        .flat_map(|rtt| LOSSES.into_iter().map(move |loss| Cell { rtt, loss }))
-        .collect();
+    let cells = Cell::all();
     let mut rows = Vec::new();
-    for (turn, cells) in cells.chunks(arguments.side_by_side).enumerate() {
-        eprintln!(
-            "matrix: {} rows of {} done",
-            turn * arguments.side_by_side,
-            ROUND_TRIPS.len() * LOSSES.len()
-        );
+    for (turn, some) in cells.chunks(arguments.side_by_side).enumerate() {
+        eprintln!("matrix: {} rows of {} done", turn * arguments.side_by_side, cells.len());
         let seconds = Duration::from_secs(arguments.seconds);
-        let running = cells.iter().map(|cell| row(&server, cell, seconds));
+        let first = turn * arguments.side_by_side;
+        let running = some.iter().enumerate().map(|(at, cell)| row(&server, first + at, cell, seconds));
         rows.extend(futures_util::future::join_all(running).await);
     }
     // Everybody has left: whatever goes wrong at the end changes no figure.
@@ -92,25 +90,27 @@ async fn measure(arguments: &Arguments) -> Vec<Row> {
     rows
 }
 
-async fn row(server: &Handle, cell: &Cell, seconds: Duration) -> Row {
-    let delay = cell.rtt / 2;
-    let link = LinkConfig { loss: cell.loss.share, burst: cell.loss.burst, delay, ..LinkConfig::default() };
+async fn row(server: &Handle, number: usize, cell: &Cell, seconds: Duration) -> Row {
     let (fingerprint, _) = server.summary.certificate.as_ref().expect("the server has a certificate");
-    let room = format!("{}-{}", cell.loss.name, cell.rtt.as_millis());
-    let options = |name: &str, seed| Options {
+    let room = format!("row-{number}");
+    let options = |name: &str, of: Where, seed| Options {
         trust: Trust::Fingerprint(*fingerprint.as_bytes()),
-        link: Some((link, link)),
+        link: Some((cell.link(of), cell.link(of))),
         seed,
         ..Options::new(&room, name).with_class(DeviceClass::Desktop)
     };
     let camera = Options {
-        camera: Some(CameraConfig::default()),
+        camera: Some(CameraConfig { codec: cell.codec, ..CameraConfig::default() }),
         microphone: true,
         video_slots: 0,
-        ..options("camera", 1)
+        ..options("camera", Where::Publisher, 2 * number as u64 + 1)
     };
     let camera = join(server, camera).await;
-    let watcher = join(server, Options { video_slots: 1, ..options("watcher", 2) }).await;
+    let watcher = join(
+        server,
+        Options { video_slots: 1, ..options("watcher", Where::Receiver, 2 * number as u64 + 2) },
+    )
+    .await;
     let slot = watcher.slots().into_iter().find(|(_, kind)| *kind == packet::MediaKind::Video);
     let (mid, _) = slot.expect("one slot was asked for");
     let slot = SlotView { width: Some(1_280), height: Some(720), ..SlotView::new(&mid, Want::Auto) };
@@ -125,9 +125,26 @@ async fn row(server: &Handle, cell: &Cell, seconds: Duration) -> Row {
     Row::new(cell, seconds, &before, &after, estimate)
 }
 
+/// Joins, and anew if media does not flow soon: on the worst of paths the client's handshake waits ever longer for what was
+/// lost of it.
 async fn join(server: &Handle, options: Options) -> Participant {
-    let mut participant = Participant::join(&server.summary.url, options).await.expect("a place in the room");
-    let connected = async { while participant.next_event().await != Some(Event::Connected) {} };
-    timeout(PATIENCE, connected).await.expect("media connects");
-    participant
+    for attempt in 0..ATTEMPTS {
+        let seed = options.seed + 1_000 * attempt;
+        let again = Options { seed, ..options.clone() };
+        let joining = timeout(PATIENCE, Participant::join(&server.summary.url, again)).await;
+        let Ok(Ok(mut participant)) = joining else { continue };
+        let connected = async {
+            while let Some(event) = participant.next_event().await {
+                if event == Event::Connected {
+                    return true;
+                }
+            }
+            false
+        };
+        if timeout(PATIENCE, connected).await == Ok(true) {
+            return participant;
+        }
+        participant.leave().await;
+    }
+    panic!("{} is not connected after {ATTEMPTS} attempts", options.name)
 }

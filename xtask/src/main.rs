@@ -21,7 +21,8 @@ commands:
   test [--no-browser] [-- <args>]  all Rust tests, doc tests and web tests; gets chromium and node by apt when root.
                                    <args> go to `cargo nextest run` (or `cargo test`)
   web                              only the web client: type check and unit tests (needs node)
-  matrix [--json] [-- <args>]      codecs by losses by round trips with native participants; <args>: --seconds N
+  matrix [--json] [-- <args>]      codecs by faults of paths by round trips, with native participants, in six minutes;
+                                   <args>: --seconds N, --side-by-side N
   fuzz [TARGET..] [--seconds N] [--keep]
                                    looks for inputs that break a promise, each target for N seconds [60]; --keep adds what
                                    was found to tests/fuzz/corpus
@@ -114,10 +115,11 @@ fn web() -> Result<(), Failed> {
     step("web client: unit tests", Step::new("npm", &["test", "--silent"]).within(&folder))
 }
 
-/// Measures what losses cost. Nothing but the result goes to standard output.
+/// Measures what bad paths cost. Nothing but the result goes to standard output. In the profile of the tests, which most who
+/// ask have built: what is measured is the network's time, and a release takes longer to build than the matrix to run.
 fn matrix(own: &[&str], extra: &[&str]) -> Result<(), Failed> {
-    let arguments = ["bench", "--locked", "--quiet", "--package", "terrace-tests", "--bench", "matrix", "--"];
-    run::quietly("matrix", Step::cargo(&[&arguments, own, extra].concat()))
+    let cargo = ["bench", "--locked", "--quiet", "--profile", "dev", "--package", "terrace-tests"];
+    run::quietly("matrix", Step::cargo(&[&cargo, &["--bench", "matrix", "--"][..], own, extra].concat()))
 }
 
 /// Fuzz targets by name, a number behind `--seconds`, and `--keep`, in any order.
