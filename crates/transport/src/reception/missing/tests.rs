@@ -79,7 +79,7 @@ fn requests_follow_the_time_that_answers_take() {
 #[test]
 fn requests_are_said_twice_where_they_get_lost() {
     let mut missing = missing();
-    let mut lose = |missing: &mut Missing, at: u64, sequence: u16, answer: u64| {
+    let lose = |missing: &mut Missing, at: u64, sequence: u16, answer: u64| {
         missing.arrived(ms(at), SSRC, sequence);
         missing.arrived(ms(at), SSRC, sequence + 2);
         let asked = run(missing, at + answer - 1).iter().map(|(when, _)| when - at).collect::<Vec<_>>();
