@@ -174,7 +174,7 @@ mod tests {
         ];
         for (reports, expected, why) in cases {
             let (mut departures, mut lost) = (Departures::default(), Vec::new());
-            [1, 2].map(|number| departures.note(copy(number)));
+            [1, 2].into_iter().for_each(|number| departures.note(copy(number)));
             reports.iter().for_each(|said| departures.reported(&results(said), &mut lost));
             assert_eq!(lost.len(), expected, "{why}");
         }
