@@ -8,8 +8,10 @@
 
 use units::Timestamp;
 
-/// What is older than so much counts for less, s.
+/// What is older than so much counts for less, s: of a stream of many packets, and of one that has few to compare.
 const MEMORY: f64 = 0.5;
+const MEMORY_OF_FEW: f64 = 2.0;
+const FEW: f64 = 45.0;
 /// Packets compared with each other: about a frame. What moves more slowly than that is not ours to explain.
 const TRAIN: f64 = 10.0;
 /// Packets, and spread of the modelled delays, ms, from which on there is an answer.
@@ -80,7 +82,8 @@ impl Trains {
 
     /// After a report, `dt` seconds after the last.
     pub(crate) fn forget(&mut self, dt: f64) {
-        let keep = (1.0 - dt / MEMORY).max(0.0);
+        let memory = if self.freedom < FEW { MEMORY_OF_FEW } else { MEMORY };
+        let keep = (1.0 - dt / memory).max(0.0);
         for sum in [&mut self.freedom, &mut self.model, &mut self.common, &mut self.delay] {
             *sum *= keep;
         }

@@ -35,6 +35,8 @@ const OUTAGE: Duration = Duration::from_millis(350);
 const GAP: Duration = Duration::from_millis(500);
 /// Nothing sent and nothing heard for this long: base and groups are of another time.
 const IDLE: Duration = Duration::from_secs(2);
+/// Somebody wants media and none was sent for this long: the path is asked whether there is more.
+const DARK: Duration = Duration::from_millis(800);
 /// Without media for this long, the estimate is a hint.
 const STALE: Duration = Duration::from_secs(10);
 /// What is due and has to wait is looked at this often.
@@ -96,6 +98,8 @@ pub struct Estimator {
     refresh_until: Option<Timestamp>,
     flood: (u64, u32),
     stale: bool,
+    /// What is known became old, and nothing was asked since.
+    to_revive: bool,
     now: Timestamp,
     /// The last call of [`Estimator::handle_timeout`].
     looked_at: Timestamp,
@@ -137,6 +141,7 @@ impl Estimator {
             refresh_until: None,
             flood: (0, 0),
             stale: false,
+            to_revive: false,
             now,
             looked_at: now,
             config,
@@ -166,9 +171,8 @@ impl Estimator {
         if matches!(packet.kind, PacketKind::Media | PacketKind::Rtx) {
             self.media.add(micros(now), size);
             self.last_media = Some(now);
-            if std::mem::take(&mut self.stale) {
-                self.prober.restart(now, self.rate.target());
-            }
+            self.stale = false;
+            self.revive(now);
         }
     }
 
@@ -255,7 +259,11 @@ impl Estimator {
         }
         if !self.stale && self.last_media.is_some_and(|at| now - at > STALE) {
             self.stale = true;
+            self.to_revive = true;
             self.rate.on_stale(self.config.start.as_f64());
+        }
+        if self.is_dark(now) {
+            self.revive(now);
         }
         self.answer_probes(now);
         self.consider_probe(now);
@@ -278,7 +286,21 @@ impl Estimator {
     /// There is something that a probe could find out for somebody.
     fn may_ask(&self) -> bool {
         self.prober.is_busy()
+            || self.is_dark(self.now)
             || self.demand.is_none_or(|demand| demand.max_useful.as_f64() > self.rate.target())
+    }
+
+    /// Somebody wants media, and none leaves.
+    fn is_dark(&self, now: Timestamp) -> bool {
+        self.demand.is_some_and(|demand| !demand.max_useful.is_zero())
+            && self.last_media.is_none_or(|at| now - at > DARK)
+    }
+
+    /// The start again, once for each time that what was known became old, as soon as somebody wants something.
+    fn revive(&mut self, now: Timestamp) {
+        if std::mem::take(&mut self.to_revive) {
+            self.prober.restart(now, self.rate.target());
+        }
     }
 
     /// A probe to send now, if there is one.
@@ -376,8 +398,7 @@ impl Estimator {
     fn consider_probe(&mut self, now: Timestamp) {
         let target = self.rate.target();
         let demand = self.demand.unwrap_or_default();
-        let wants = !demand.max_useful.is_zero();
-        let silent = self.last_media.is_none_or(|at| now - at > IDLE);
+        let dark = self.is_dark(now);
         let state = self.rate.state();
         let occasion = Occasion {
             now,
@@ -391,7 +412,7 @@ impl Estimator {
                 && self.test.limit().is_none()
                 && !self.outage
                 && matches!(state, State::Increase | State::Hold),
-            dead: wants && silent && self.last_report.is_some(),
+            dead: dark && self.last_report.is_some(),
             wanted: if self.outage { None } else { self.rate.take_ask() },
         };
         self.prober.consider(&occasion);

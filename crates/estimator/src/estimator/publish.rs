@@ -13,8 +13,8 @@ use crate::{Estimate, Insight, Reason, State, window};
 /// Pacing over the target: a frame leaves in less time than it lasts. An encoder's frames are much of a size, and what is
 /// gained by hurry waits at the bottleneck instead, before everybody; the keyframes of layers are several times that size.
 /// While draining there is no hurry.
-const PACING: f64 = 1.25;
-const PACING_LAYERS: f64 = 1.4;
+const PACING: f64 = 1.18;
+const PACING_LAYERS: f64 = 1.3;
 const PACING_DRAIN: f64 = 1.1;
 const PACING_OF_CAPACITY: f64 = 0.9;
 /// So much waiting in the pacer is the rest of a frame, and from so much on the published target is lowest, s.

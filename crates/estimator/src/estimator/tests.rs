@@ -185,6 +185,36 @@ fn the_dead_end_at_the_bottom_has_a_way_out() {
 }
 
 #[test]
+fn whoever_wants_video_and_gets_none_is_asked_for_within_a_second_and_for_ever() {
+    // What the allocator says of its next step: nothing better, a step that seems to fit, a step that does not.
+    for (next, why) in [(100, "no next step"), (200, "seems to fit"), (700, "does not fit")] {
+        let mut world = World::new(3e6);
+        world.demand(500, 700, 2_000);
+        world.most = 0.3e6;
+        world.run(3.0);
+        // An outage and a fall, and then only sound on a path that is fine again.
+        world.link = 0.0;
+        world.run(2.0);
+        world.link = 3e6;
+        (world.most, world.kind) = (0.1e6, PacketKind::Audio);
+        world.demand(100, next, 2_000);
+        let mut longest = 0;
+        let (mut before, mut since) = (world.padding, 0);
+        for _ in 0..250 {
+            world.run(0.1);
+            since += 1;
+            if world.padding > before {
+                (before, since) = (world.padding, 0);
+            }
+            longest = longest.max(since);
+        }
+        let target = world.estimator.estimate().target;
+        assert!(longest <= 32, "{why}: no probe for {longest} tenths of a second");
+        assert!(target > Bitrate::from_kbps(1_500), "{why}: {target}");
+    }
+}
+
+#[test]
 fn audio_alone_does_not_teach_a_low_rate() {
     let mut world = World::new(2e6);
     world.run(5.0);

@@ -38,8 +38,11 @@ const SAME_QUESTION: f64 = 0.85;
 const CONFIRMED: Duration = Duration::from_secs(5);
 /// The start lasts so long at most: follow-ups at double the rate come without waiting for demand.
 const START: Duration = Duration::from_millis(1_500);
-/// Nothing was sent for so long: probe for a sign of life so often.
-const LIFE_INTERVAL: Duration = Duration::from_secs(2);
+/// Somebody wants video and none is sent: a probe so often, and after each no so much less often, so many times.
+const LIFE_INTERVAL: Duration = Duration::from_secs(1);
+const LIFE_SLOWER: u32 = 2;
+/// This much of all that is of use is enough.
+const LIFE_ENOUGH: f64 = 0.9;
 const LIFE_LEAST: f64 = 50_000.0;
 const LIFE_OF_NEXT: f64 = 0.3;
 /// A path that was measured at less than this part of the wanted rate lately will probably say no again.
@@ -233,11 +236,7 @@ impl Prober {
         }
         if occasion.dead {
             if now >= self.earliest {
-                self.earliest = now + LIFE_INTERVAL;
-                // Each sign of life asks for more than the last, or nothing would ever be large enough for anybody.
-                let more = (2.0 * occasion.target).min(1.12 * occasion.next_useful);
-                let rate = LIFE_LEAST.max(LIFE_OF_NEXT * occasion.next_useful).max(more);
-                self.pending = Some((rate, LENGTH));
+                self.ask_for_life(occasion);
             }
             return;
         }
@@ -257,8 +256,28 @@ impl Prober {
         if self.is_doubted(now, rate) || rate <= occasion.target {
             return;
         }
+        self.pending = Some((rate, self.length(now, rate)));
+    }
+
+    /// Whoever wants video and sends none has too little, whatever the next step would need by the figures (dwell, reserves
+    /// and layers that drift are the allocator's): each question is for more than what is known, up to all that is of
+    /// use. Then what is left is a sign that the path lives.
+    fn ask_for_life(&mut self, occasion: &Occasion) {
+        let now = occasion.now;
+        let most = (1.05 * occasion.max_useful).max(1.12 * occasion.next_useful);
+        let more = if occasion.target < LIFE_ENOUGH * most { (2.0 * occasion.target).min(most) } else { 0.0 };
+        let rate = more.max(LIFE_OF_NEXT * occasion.next_useful).max(LIFE_LEAST);
+        let denied =
+            self.doubt.filter(|doubt| now < doubt.until + DOUBT_AGE).map_or(0, |doubt| doubt.failures);
+        let slower = if more > 0.0 { denied.min(LIFE_SLOWER) } else { LIFE_SLOWER };
+        self.earliest = now + LIFE_INTERVAL * (1 + slower);
+        self.pending = Some((rate, self.length(now, rate)));
+    }
+
+    /// How long to ask for that rate.
+    fn length(&self, now: Timestamp, rate: f64) -> Duration {
         let doubtful = self.denied.is_some_and(|(was, at)| was < DOUBTFUL * rate && now - at < DOUBTFUL_FOR);
-        self.pending = Some((rate, if doubtful { LENGTH_DOUBTFUL } else { LENGTH }));
+        if doubtful { LENGTH_DOUBTFUL } else { LENGTH }
     }
 
     /// A queue came. A yes that was followed by one was worth no more than a no.

@@ -70,7 +70,7 @@ fn answer(prober: &mut Prober, at: u64, link: f64, lose: u64) -> Option<Answer> 
 #[test]
 fn asks_for_what_is_useful_when_the_path_is_calm() {
     type Change = fn(&mut Occasion);
-    let cases: [(Change, Option<u64>, &str); 9] = [
+    let cases: [(Change, Option<u64>, &str); 11] = [
         (|_| {}, Some(1_780), "12 % over the next useful rate"),
         (|o| o.target = 1_500_000.0, Some(2_887), "not over 1.05 of what can be used"),
         (|o| o.target = 100_000.0, Some(300), "not over three times the target"),
@@ -79,6 +79,12 @@ fn asks_for_what_is_useful_when_the_path_is_calm() {
         (|o| o.calm = false, None, "a queue stands"),
         (|o| (o.dead, o.target) = (true, 71_000.0), Some(477), "a sign of life: 0.3 of the next useful rate"),
         (|o| o.dead = true, Some(1_200), "and more than the last one, else nobody would ever come back"),
+        (
+            |o| (o.dead, o.next_useful) = (true, 400_000.0),
+            Some(1_200),
+            "also where the figures say that there is enough: somebody finds that there is not",
+        ),
+        (|o| (o.dead, o.target) = (true, 3e6), Some(477), "all that is of use is known: a sign of life"),
         (|o| (o.limited, o.wanted) = (false, Some(2e6)), Some(2_000), "the path changed"),
     ];
     for (change, expected, why) in cases {
