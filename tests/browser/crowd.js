@@ -1,12 +1,12 @@
 // Several participants in one page, for tests: painted cameras and a voice, each in a call of its own. One browser for all
-// costs a fraction of one for each. `guests`: name, hue, width, height, fps, and whether the guest speaks.
+// costs a fraction of one for each. `guests`: name, hue, width, height, fps, whether the guest speaks, slots.
 
 export async function crowd({ join }, room, guests) {
   const calls = [];
   for (const guest of guests) {
     const camera = painted(guest);
     const microphone = guest.speaks ? voice() : false;
-    calls.push(await join({ room, name: guest.name, camera, microphone, deviceClass: "desktop", videoSlots: 1 }));
+    calls.push(await join({ room, name: guest.name, camera, microphone, deviceClass: "desktop", videoSlots: guest.slots }));
   }
   return calls;
 }

@@ -13,6 +13,7 @@ mod codecs;
 mod coming_and_going;
 mod crowd;
 mod demand;
+mod direct;
 mod driver;
 mod embedding;
 mod layers;

@@ -46,6 +46,8 @@ pub(super) struct Slot {
     pub(super) participant: Option<String>,
     pub(super) rid: Option<String>,
     pub(super) reason: Option<String>,
+    /// Its contents come straight from the other browser.
+    pub(super) direct: bool,
     pub(super) decoded: Option<Decoded>,
 }
 

@@ -54,7 +54,7 @@ test("the messages this client makes have no field that the contract lacks", () 
     aspect: 1, encodings: [], pinned: "t4" }]]), { pixelRatio: 1, pageHidden: false, vacant: { width: 1, height: 1 } });
   check([view], [golden("client-view")]);
   check(view.slots, golden("client-view").slots);
-  const counters = { width: 1, height: 1, fps: 1, kbps: 1, framesDropped: 0, decodeTimeMs: 1, freezes: 0, packetsLost: 0, bytes: 1, codec: "" };
+  const counters = { width: 1, height: 1, fps: 1, kbps: 1, framesDropped: 0, decodeTimeMs: 1, freezes: 0, keyframes: 0, packetsLost: 0, bytes: 1, codec: "" };
   /** @param {number} at @param {number} framesDecoded */
   const look = (at, framesDecoded) => ({ at, received: new Map([["3", { ...counters, framesDecoded }]]), sent: [], roundTripMs: 1 });
   const report = reportBetween(look(0, 0), look(2000, 60));

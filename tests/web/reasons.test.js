@@ -30,6 +30,8 @@ test("a sentence names the size, the constraint and what the next step takes", (
     [{ reason: "hidden", width: undefined, height: undefined, rid: undefined }, "No picture because this tile is not visible."],
   ];
   for (const [part, expected] of cases) assert.equal(explain(/** @type {any} */ (slot(part))), expected);
+  const narrow = /** @type {any} */ (slot({ reason: "bandwidth", next: { ...hd, missing_bps: 620_000 } }));
+  assert.equal(explain(narrow, 1_100_000), "360p because your link carries 1.1 Mbit/s. 720p needs 620 kbit/s more.", "where it is known");
 });
 
 test("a reason of a newer server is still a sentence", () => {

@@ -40,6 +40,7 @@ mod negotiation;
 mod node;
 mod notice;
 mod operator;
+mod pair;
 mod participant;
 mod room;
 mod routes;

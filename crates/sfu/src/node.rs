@@ -131,6 +131,7 @@ impl Sfu {
             rooms: self.rooms.len(),
             participants: self.participants.len(),
             connected: self.participants.values().filter(|p| p.media == MediaPath::Connected).count(),
+            pairs: self.rooms.values().filter(|room| room.pair.is_some()).count(),
         }
     }
 

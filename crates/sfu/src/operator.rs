@@ -202,6 +202,7 @@ impl Sfu {
         };
         let said = participant.described.get(&mid).copied();
         let room = participant.room;
+        self.update_pair(room);
         let known = self.rooms.get(&room).map(|room| room.router.publications()).unwrap_or_default();
         let Some(state) = known.iter().find(|state| state.participant == id && state.mid == mid) else {
             return;
@@ -216,6 +217,7 @@ impl Sfu {
         let Some(participant) = self.participants.get_mut(&id) else { return };
         participant.limit.operator = max;
         let (room, limit) = (participant.room, participant.limit.effective());
+        self.update_pair(room);
         self.with_router(now, room, |router, out| router.set_downlink_limit(now, id, limit, out));
     }
 
@@ -226,6 +228,7 @@ impl Sfu {
             None => participant.pins.remove(&mid),
         };
         let room = participant.room;
+        self.update_pair(room);
         let Some(slots) = self.rooms.get(&room).map(|room| room.router.slots(id)) else { return };
         // Until the first view every slot is `auto`, of unknown size.
         let auto = || slots.iter().map(|slot| router::SlotView::new(slot.mid, router::Want::Auto)).collect();

@@ -33,6 +33,8 @@ pub(crate) struct Participant {
     pub(crate) grant: Grant,
     /// What its device was said to be last.
     pub(crate) class: Option<signalling::DeviceClass>,
+    /// Whether it wants media straight from the other one, while there are two.
+    pub(crate) direct: bool,
     pub(crate) joined: Timestamp,
     /// The secret that takes this participant over.
     pub(crate) resume: String,
@@ -108,6 +110,7 @@ impl Participant {
             name: join.name.clone(),
             grant,
             class: join.capabilities.device.as_ref().map(|device| device.class),
+            direct: join.capabilities.direct,
             joined: now,
             resume,
             session: Some(session),

@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 use router::ParticipantId;
 use signalling::Speaker;
 
+use crate::pair::Paired;
+
 /// A room of this node. Never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RoomId(pub(crate) u32);
@@ -18,6 +20,10 @@ pub(crate) struct Room {
     pub(crate) members: Vec<ParticipantId>,
     /// Who speaks, as it was said last: whoever comes later has to hear it too.
     pub(crate) speakers: Vec<Speaker>,
+    /// The two who may exchange media directly, while nobody else is here.
+    pub(crate) pair: Option<Paired>,
+    /// How often there were two.
+    pub(crate) pairings: u32,
     pub(crate) pending: Pending,
 }
 
@@ -32,6 +38,14 @@ pub(crate) struct Pending {
 
 impl Room {
     pub(crate) fn new(name: String, router: router::Room) -> Self {
-        Self { name, router, members: Vec::new(), speakers: Vec::new(), pending: Pending::default() }
+        Self {
+            name,
+            router,
+            members: Vec::new(),
+            speakers: Vec::new(),
+            pair: None,
+            pairings: 0,
+            pending: Pending::default(),
+        }
     }
 }

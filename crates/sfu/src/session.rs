@@ -44,6 +44,7 @@ impl Sfu {
             (Some(id), ClientMessage::View(view)) => self.view(now, id, &view),
             (Some(id), ClientMessage::Publish(publish)) => self.publish(now, session, id, &publish),
             (Some(id), ClientMessage::Message(message)) => self.relay(session, id, message),
+            (Some(id), ClientMessage::Direct(message)) => self.pass_on(session, id, message),
             (Some(id), ClientMessage::Report(report)) => self.report(now, id, &report),
             (Some(id), ClientMessage::Leave) => self.remove_participant(now, id),
         }
@@ -80,6 +81,12 @@ impl Sfu {
                 self.stats.joins += 1;
                 self.sessions.insert(session, id);
                 self.welcome(now, id, resumed.is_some());
+                if let Some(room) = self.participants.get(&id).map(|who| who.room) {
+                    self.update_pair(room);
+                    if resumed.is_some() {
+                        self.tell_pair(room, id);
+                    }
+                }
             }
             Err((code, text)) => {
                 self.stats.joins_refused += 1;
@@ -318,6 +325,7 @@ impl Sfu {
     fn capabilities(&mut self, now: Timestamp, id: ParticipantId, said: &Capabilities) {
         let Some(participant) = self.participants.get_mut(&id) else { return };
         participant.class = said.device.as_ref().map(|device| device.class);
+        participant.direct = said.direct;
         let room = participant.room;
         let device = capability::profile(&self.config.presets, said);
         participant.limit.client = capability::downlink_limit(said);
@@ -326,6 +334,7 @@ impl Sfu {
             router.set_device(now, id, device, out);
             router.set_downlink_limit(now, id, limit, out);
         });
+        self.update_pair(room);
     }
 
     fn view(&mut self, now: Timestamp, id: ParticipantId, said: &View) {
@@ -432,6 +441,7 @@ impl Sfu {
         }
         let departure = RoomChange { left: vec![wire::participant_id(id)], ..RoomChange::default() };
         self.tell_room(room, None, &ServerMessage::Room(departure));
+        self.update_pair(room);
     }
 
     fn close_transport(&mut self, now: Timestamp, id: ParticipantId) {

@@ -19,6 +19,10 @@ pub struct Stats {
     pub offers: u64,
     /// Offers that were refused.
     pub offers_refused: u64,
+    /// Words that were passed on between two who exchange media directly.
+    pub direct_passed: u64,
+    /// Such words by somebody who is not one of two, or no longer.
+    pub direct_refused: u64,
     /// Media packets taken in.
     pub packets_in: u64,
     /// Media packets dropped because an operator muted their publication.
@@ -36,4 +40,6 @@ pub struct Load {
     pub participants: usize,
     /// Participants whose media path is there.
     pub connected: usize,
+    /// Rooms of two who were told that they may exchange media directly.
+    pub pairs: usize,
 }

@@ -3,6 +3,7 @@
 mod call;
 mod decoding;
 mod estimating;
+mod pairing;
 mod paths;
 mod scalable;
 

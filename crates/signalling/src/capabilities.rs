@@ -27,6 +27,10 @@ pub struct Capabilities {
     /// How it is powered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub power: Option<Power>,
+    /// True when media shall go straight between the devices while two are in the room and both say so. It shows each
+    /// the other's addresses.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub direct: bool,
 }
 
 /// What kind of device it is.

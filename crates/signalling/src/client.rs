@@ -28,6 +28,8 @@ pub enum ClientMessage {
     Publish(Publish),
     /// Data for one participant or for all others.
     Message(OutgoingMessage),
+    /// A word for the other of two who exchange media directly (`pair`).
+    Direct(DirectMessage),
     /// Leaves the room. The server closes the connection.
     Leave,
 }
@@ -190,5 +192,15 @@ pub struct OutgoingMessage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<ParticipantId>,
     /// Any JSON value, within the limit that `joined` names.
+    pub data: Value,
+}
+
+/// What one of two says to the other to have media go straight between them, the same in both directions. The server does
+/// not look inside.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DirectMessage {
+    /// The `round` of the last `pair`; what belongs to another one is refused.
+    pub round: u32,
+    /// Any JSON value, within the limit of a `message`.
     pub data: Value,
 }

@@ -99,6 +99,7 @@ pub fn decode(text: &str, limits: &Limits) -> Result<ClientMessage, DecodeError>
         "report" => fields(about, text).map(ClientMessage::Report),
         "publish" => fields(about, text).map(ClientMessage::Publish),
         "message" => fields(about, text).map(ClientMessage::Message),
+        "direct" => fields(about, text).map(ClientMessage::Direct),
         "leave" => Ok(ClientMessage::Leave),
         other => unreachable!("{other} is in the list of kinds"),
     }?;
@@ -120,6 +121,8 @@ pub fn decode_server(text: &str) -> Result<Option<ServerMessage>, DecodeError> {
         "demand" => fields(about, text).map(ServerMessage::Demand),
         "speakers" => fields(about, text).map(ServerMessage::Speakers),
         "message" => fields(about, text).map(ServerMessage::Message),
+        "pair" => fields(about, text).map(ServerMessage::Pair),
+        "direct" => fields(about, text).map(ServerMessage::Direct),
         "error" => fields(about, text).map(ServerMessage::Error),
         "moved" => fields(about, text).map(ServerMessage::Moved),
         other => unreachable!("{other} is in the list of kinds"),
@@ -129,8 +132,8 @@ pub fn decode_server(text: &str) -> Result<Option<ServerMessage>, DecodeError> {
 
 impl ClientMessage {
     /// Every `type`.
-    pub const KINDS: [&'static str; 8] =
-        ["join", "offer", "capabilities", "view", "report", "publish", "message", "leave"];
+    pub const KINDS: [&'static str; 9] =
+        ["join", "offer", "capabilities", "view", "report", "publish", "message", "direct", "leave"];
 
     /// Its `type`, for logs, metrics and the `about` of errors.
     pub const fn kind(&self) -> &'static str {
@@ -142,6 +145,7 @@ impl ClientMessage {
             Self::Report(_) => "report",
             Self::Publish(_) => "publish",
             Self::Message(_) => "message",
+            Self::Direct(_) => "direct",
             Self::Leave => "leave",
         }
     }
@@ -154,8 +158,10 @@ impl ClientMessage {
 
 impl ServerMessage {
     /// Every `type`.
-    pub const KINDS: [&'static str; 9] =
-        ["joined", "answer", "room", "slots", "demand", "speakers", "message", "error", "moved"];
+    pub const KINDS: [&'static str; 11] = [
+        "joined", "answer", "room", "slots", "demand", "speakers", "message", "pair", "direct", "error",
+        "moved",
+    ];
 
     /// Its `type`, for logs and metrics.
     pub const fn kind(&self) -> &'static str {
@@ -167,6 +173,8 @@ impl ServerMessage {
             Self::Demand(_) => "demand",
             Self::Speakers(_) => "speakers",
             Self::Message(_) => "message",
+            Self::Pair(_) => "pair",
+            Self::Direct(_) => "direct",
             Self::Error(_) => "error",
             Self::Moved(_) => "moved",
         }

@@ -29,7 +29,8 @@ pub use capabilities::{
     Capabilities, CodecSupport, Decode, Device, DeviceClass, Display, Network, NetworkKind, Power, PowerState,
 };
 pub use client::{
-    ClientMessage, Join, Offer, OutgoingMessage, Publish, Report, SlotReport, SlotView, View, Want,
+    ClientMessage, DirectMessage, Join, Offer, OutgoingMessage, Publish, Report, SlotReport, SlotView, View,
+    Want,
 };
 pub use codec::{DecodeError, decode, decode_server};
 pub use limits::Limits;
@@ -39,7 +40,7 @@ pub use roster::{
 };
 pub use server::{
     AdvertisedLimits, Answer, Demand, EncodingDemand, Error, ErrorCode, IceServer, IncomingMessage, Joined,
-    Moved, NextStep, Reason, Rights, RoomChange, ServerMessage, SlotState, Slots, Speaker, Speakers,
+    Moved, NextStep, Pair, Reason, Rights, RoomChange, ServerMessage, SlotState, Slots, Speaker, Speakers,
 };
 
 /// The WebSocket subprotocol that this crate speaks (`Sec-WebSocket-Protocol`, RFC 6455 §1.9).

@@ -100,6 +100,7 @@ pub(crate) fn check(message: &ClientMessage, limits: &Limits) -> Result<(), Brea
         ClientMessage::Report(report) => check_report(report),
         ClientMessage::Publish(Publish { mid, .. }) => token("mid", mid, MID_BYTES),
         ClientMessage::Message(message) => check_message(message, limits),
+        ClientMessage::Direct(message) => check_data(&message.data, limits),
         // The size of an offer is that of its text; its contents are for the transport to judge.
         ClientMessage::Offer(_) | ClientMessage::Leave => Ok(()),
     }
@@ -161,9 +162,12 @@ fn check_message(message: &OutgoingMessage, limits: &Limits) -> Result<(), Breac
     if let Some(ParticipantId(to)) = &message.to {
         token("to", to, ID_BYTES)?;
     }
+    check_data(&message.data, limits)
+}
+
+fn check_data(data: &serde_json::Value, limits: &Limits) -> Result<(), Breach> {
     let mut counter = Counter(0);
-    serde_json::to_writer(&mut counter, &message.data)
-        .expect("a JSON value can be written, and counting cannot fail");
+    serde_json::to_writer(&mut counter, data).expect("a JSON value can be written, and counting cannot fail");
     if counter.0 > limits.data_bytes {
         return Err(Breach { field: "data", problem: Problem::TooLong(limits.data_bytes) });
     }

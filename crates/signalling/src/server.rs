@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Participant, ParticipantId, PublicationId};
+use crate::{DirectMessage, Participant, ParticipantId, PublicationId};
 
 /// A message to a client. Clients ignore a `type` that they do not know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +26,10 @@ pub enum ServerMessage {
     Speakers(Speakers),
     /// Data from another participant.
     Message(IncomingMessage),
+    /// There are two who may exchange media directly, or no longer.
+    Pair(Pair),
+    /// A word of the other one.
+    Direct(DirectMessage),
     /// Something was refused or went wrong.
     Error(Error),
     /// Go on elsewhere: connect to that address, join there with the same `resume`.
@@ -93,7 +97,7 @@ pub struct AdvertisedLimits {
     pub message_bytes: u32,
     /// Bytes of one `offer` message.
     pub offer_bytes: u32,
-    /// Bytes of the `data` of a `message`, as JSON.
+    /// Bytes of the `data` of a `message` or a `direct`, as JSON.
     pub data_bytes: u32,
     /// Messages per second in the long run.
     pub messages_per_second: u32,
@@ -292,6 +296,20 @@ pub struct IncomingMessage {
     pub private: bool,
     /// What was sent.
     pub data: Value,
+}
+
+/// Exactly two are in the room, and both asked for media straight between them (`capabilities.direct`); or that is over.
+/// Everything goes by the server as ever until they have set up a connection of their own, and again afterwards.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Pair {
+    /// Which time it is; what the two say to each other names it.
+    pub round: u32,
+    /// The other one. Absent when this round is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<ParticipantId>,
+    /// True for the one of the two that makes the first offer.
+    #[serde(default)]
+    pub offers: bool,
 }
 
 /// Something was refused or went wrong.

@@ -336,8 +336,12 @@ impl Session {
                 }
                 self.tell(Event::Error(error));
             }
-            // The loop that reads messages acts on these.
-            ServerMessage::Joined(_) | ServerMessage::Answer(_) | ServerMessage::Moved(_) => {}
+            // The loop that reads messages acts on the first three; the last two are for whoever asks for them.
+            ServerMessage::Joined(_)
+            | ServerMessage::Answer(_)
+            | ServerMessage::Moved(_)
+            | ServerMessage::Pair(_)
+            | ServerMessage::Direct(_) => {}
         }
     }
 

@@ -118,10 +118,11 @@ type Worker = (String, Load, Stats, Counters);
 type Of<T, N> = fn(&T) -> N;
 
 fn holds(families: &mut Families, workers: &[Worker]) {
-    let gauges: [(&str, &'static str, Of<Load, usize>); 3] = [
+    let gauges: [(&str, &'static str, Of<Load, usize>); 4] = [
         ("rooms", "Rooms with somebody in them", |load| load.rooms),
         ("participants", "Participants, those who may return included", |load| load.participants),
         ("participants_connected", "Participants whose media path is there", |load| load.connected),
+        ("pairs", "Rooms of two who were told that they may exchange media directly", |load| load.pairs),
     ];
     for (name, help, of) in gauges {
         let mut rows = families.gauge(name, help);
@@ -177,6 +178,12 @@ fn joins(families: &mut Families, workers: &[Worker], app: &App) {
     for (index, _, stats, _) in workers {
         rows.row([("worker", index), ("outcome", "answered")], stats.offers as f64);
         rows.row([("worker", index), ("outcome", "refused")], stats.offers_refused as f64);
+    }
+    let words = "Words passed on between two who exchange media directly, and those refused";
+    let mut rows = families.counter("direct_messages", words);
+    for (index, _, stats, _) in workers {
+        rows.row([("worker", index), ("outcome", "passed")], stats.direct_passed as f64);
+        rows.row([("worker", index), ("outcome", "refused")], stats.direct_refused as f64);
     }
     let counts = &app.gate.counts;
     let mut rows = families.counter("tokens_refused", "Tokens refused, by why");

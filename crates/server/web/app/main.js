@@ -80,6 +80,7 @@ async function join(choice) {
       ...(parameters.codec === undefined ? {} : { codec: parameters.codec }),
       ...(parameters.layers === undefined ? {} : { layers: parameters.layers }),
     },
+    ...(parameters.direct ? { direct: true } : {}),
   });
   session = current;
   const size = typeof parameters.video === "object" ? { size: parameters.video } : {};
@@ -142,6 +143,7 @@ const terrace = {
     const received = session?.figures?.received;
     return (session?.slots ?? []).map(({ mid, kind }) => structuredClone({
       ...(session?.room.slots.get(mid) ?? {}), mid, kind, decoded: received?.get(mid) ?? null,
+      direct: session?.direct.has(mid) ?? false,
     }));
   },
   get sent() {

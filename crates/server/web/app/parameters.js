@@ -10,6 +10,7 @@
 //     &view=stage           the first view: grid or stage
 //     &codec=vp9            what pictures are sent in: vp8, h264, vp9, av1
 //     &layers=svc           of VP9 and AV1: simulcast, or svc for one stream with spatial layers
+//     &direct=1             straight to the other one while there are two, who then see each other's addresses
 //     &token=...            join token
 
 /** @import { DeviceClass } from "../sdk/messages.js" */
@@ -26,6 +27,7 @@
  * @property {"grid" | "stage"} [view]
  * @property {"vp8" | "h264" | "vp9" | "av1"} [codec]
  * @property {"simulcast" | "svc"} [layers]
+ * @property {boolean} [direct]
  * @property {string} [token]
  */
 
@@ -61,6 +63,7 @@ export function readParameters(query, fragment = "") {
   if (codec) parameters.codec = codec;
   const layers = given.get("layers");
   if (layers === "simulcast" || layers === "svc") parameters.layers = layers;
+  if (given.get("direct") === "1") parameters.direct = true;
   const token = new URLSearchParams(fragment.slice(1)).get("token") ?? given.get("token");
   if (token) parameters.token = token;
   return parameters;

@@ -13,6 +13,7 @@ export const PATH = "/v1/signal";
  *              codecs?: { name: string, hardware: boolean }[] },
  *   network?: { kind?: "ethernet" | "wifi" | "cellular" | "unknown", save_data?: boolean, max_downlink_bps?: number },
  *   power?: { state: "normal" | "saver" | "critical" },
+ *   direct?: boolean,
  * }} Capabilities
  *
  * @typedef {"camera" | "screen" | "microphone"} Source
@@ -33,7 +34,7 @@ export const PATH = "/v1/signal";
  * @typedef {{ type: "view", slots: SlotView[] }} View
  * @typedef {{ type: "report", interval_ms: number, slots: SlotReport[] }} Report
  * @typedef {Join | { type: "offer", sdp: string } | ({ type: "capabilities" } & Capabilities) | View | Report | Publish
- *   | { type: "message", to?: string, data: unknown } | { type: "leave" }} ClientMessage
+ *   | { type: "message", to?: string, data: unknown } | Direct | { type: "leave" }} ClientMessage
  *
  * @typedef {"optimal" | "bandwidth" | "viewport" | "device_height" | "device_decode_budget" | "device_stream_count"
  *   | "power" | "user_request" | "publisher_off" | "codec" | "priority" | "dwell" | "waiting_for_keyframe" | "startup"
@@ -52,10 +53,12 @@ export const PATH = "/v1/signal";
  * @typedef {{ type: "room", joined?: Participant[], left?: string[], changed?: Participant[] }} RoomChange
  * @typedef {{ type: "slots", slots: SlotState[], estimate_bps?: number, budget_bps?: number }} Slots
  * @typedef {{ type: "demand", publication: string, mid: string, encodings: EncodingDemand[] }} Demand
+ * @typedef {{ type: "pair", round: number, with?: string, offers?: boolean }} Pair
+ * @typedef {{ type: "direct", round: number, data: unknown }} Direct
  * @typedef {{ participant: string, level: number }} Speaker
  * @typedef {{ type: "error", code: string, message: string, fatal: boolean, about?: string }} ServerError
  * @typedef {Joined | { type: "answer", sdp: string } | RoomChange | Slots | Demand
  *   | { type: "speakers", speakers: Speaker[] }
- *   | { type: "message", from: string, private?: boolean, data: unknown }
+ *   | { type: "message", from: string, private?: boolean, data: unknown } | Pair | Direct
  *   | ServerError | { type: "moved", url: string }} ServerMessage
  */

@@ -2,9 +2,11 @@
 
 import { Emitter } from "./emitter.js";
 import { CAMERA, SCREEN, layered, obey } from "./encodings.js";
+import { figuresOf } from "./stats.js";
 
 /** @import { Layers } from "./encodings.js" */
 /** @import { Demand, Source } from "./messages.js" */
+/** @import { Figures } from "./stats.js" */
 
 /** Video codecs in the order we like them: those of the others cost lines in every section of every offer. */
 const VIDEO_CODECS = ["VP8", "H264", "VP9", "AV1"];
@@ -20,7 +22,7 @@ const VIDEO_CODECS = ["VP8", "H264", "VP9", "AV1"];
  * @typedef {object} Slot
  * @property {string} mid
  * @property {"audio" | "video"} kind
- * @property {MediaStream} stream  one track, for the slot's life
+ * @property {MediaStream} stream  the same for the slot's life; with one track, which is another while its contents come directly
  */
 
 /** @typedef {"new" | "connected" | "lost" | "failed"} MediaState */
@@ -206,13 +208,9 @@ export class Peer extends Emitter {
     return transceiver?.receiver.getContributingSources?.() ?? [];
   }
 
-  /** MID by the id of the receiver's track. */
-  midsByTrack() {
-    return new Map(this.#slots.map(({ mid, stream }) => [stream.getTracks()[0]?.id ?? "", mid]));
-  }
-
-  stats() {
-    return this.#connection.getStats();
+  /** A look at the figures. @param {Figures} [before] */
+  figures(before) {
+    return figuresOf(this.#connection, before);
   }
 
   close() {
@@ -222,7 +220,7 @@ export class Peer extends Emitter {
 }
 
 /** @param {RTCRtpTransceiver} transceiver @param {VideoCodec} [wanted]  of what is sent */
-function preferCodecs(transceiver, wanted) {
+export function preferCodecs(transceiver, wanted) {
   const { kind } = transceiver.receiver.track;
   const sends = transceiver.direction !== "recvonly";
   const known = (sends ? RTCRtpSender : RTCRtpReceiver).getCapabilities?.(kind)?.codecs ?? [];

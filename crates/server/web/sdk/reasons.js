@@ -114,6 +114,12 @@ export const REASONS = {
   },
 };
 
+/** Instead of a reason, while a picture does not come by the server. */
+export const DIRECT = {
+  short: "direct",
+  sentence: "This picture comes straight from its sender, not by the server: there are two of you. It is as good as the way between you allows.",
+};
+
 /**
  * The words for a reason; one that this page does not know is `other`.
  * @param {string} reason
@@ -152,10 +158,12 @@ export function rateWords(bps) {
 /**
  * Why a slot shows what it shows, and what the next step takes, as one or two sentences.
  * @param {SlotState} slot
+ * @param {number} [estimate]  what one's link is believed to carry, in bit/s, where that is known
  */
-export function explain(slot) {
+export function explain(slot, estimate) {
   const words = wordsFor(slot.reason);
-  const now = `${capitalised(sizeWord(slot))} ${words.because}.`;
+  const because = slot.reason === "bandwidth" && estimate ? `because your link carries ${rateWords(estimate)}` : words.because;
+  const now = `${capitalised(sizeWord(slot))} ${because}.`;
   const { next } = slot;
   if (!next) return now;
   const fps = next.height === slot.height && next.fps !== slot.fps ? ` at ${next.fps} frames per second` : "";

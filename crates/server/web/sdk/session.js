@@ -4,10 +4,11 @@
 import { AUDIO_SLOTS, VIDEO_SLOTS } from "./capabilities.js";
 import { Emitter } from "./emitter.js";
 import { History, sample } from "./history.js";
+import { Paths } from "./paths.js";
 import { Peer, SENDING } from "./peer.js";
 import { emptyRoom, reduce } from "./room.js";
 import { Signalling } from "./signalling.js";
-import { figures, reportBetween } from "./stats.js";
+import { reportBetween } from "./stats.js";
 
 /** @import { Capabilities, Joined, Publish, ServerMessage, View } from "./messages.js" */
 /** @import { Sending } from "./peer.js" */
@@ -22,6 +23,7 @@ import { figures, reportBetween } from "./stats.js";
  * @property {Capabilities} capabilities
  * @property {number} [videoSlots]
  * @property {import("./peer.js").Encoder} [encoder]
+ * @property {boolean} [direct]  media may go straight to the other one while there are two
  * @property {Partial<Record<Sending, MediaStreamTrack | null>>} tracks  what to send from the start
  */
 
@@ -55,14 +57,21 @@ export class Session extends Emitter {
   #room = emptyRoom();
   /** @type {State} */
   #state = { phase: "connecting", socket: "open", media: "new" };
-  /** @type {View | undefined} */
+  /** What is shown where, as the page has it. @type {View | undefined} */
   #view;
+  /** The last view that was said, as text. */
+  #saidView = "";
+  #paths;
+  /** @type {RTCIceServer[]} */
+  #iceServers = [];
   /** @type {Map<Sending, MediaStreamTrack>} */
   #tracks = new Map();
   /** Whether something is muted, where that was said. @type {Map<Sending, boolean>} */
   #muted = new Map();
   /** @type {Figures | undefined} */
   #figures;
+  /** The same of what comes by the server alone. @type {Figures | undefined} */
+  #served;
   /** @type {Figures | undefined} */
   #reported;
   #looks = 0;
@@ -86,6 +95,9 @@ export class Session extends Emitter {
     this.#signalling = new Signalling(url, () => ({
       type: "join", room, name, ...(token ? { token } : {}), capabilities: this.#capabilities(),
     }));
+    this.#paths = new Paths((message) => this.#signalling.send(message), async () => (await this.#peer?.figures())?.received ?? new Map());
+    this.#paths.on("view", () => { this.#sayView(); this.emit("room", this.#room); });
+    this.#paths.on("changed", () => this.#paths.settle(this.#room, this.slots));
     this.#signalling.on("joined", (joined) => this.#joined(joined));
     this.#signalling.on("message", (message) => this.#received(message));
     this.#signalling.on("lost", () => this.#change({ socket: "lost" }));
@@ -136,9 +148,21 @@ export class Session extends Emitter {
    * @param {View} view
    */
   setView(view) {
-    if (JSON.stringify(view) === JSON.stringify(this.#view)) return;
     this.#view = view;
-    this.#signalling.send(view);
+    this.#sayView();
+  }
+
+  #sayView() {
+    const mids = this.slots.filter(({ kind }) => kind === "video").map(({ mid }) => mid);
+    const shown = this.#view ?? { type: "view", slots: mids.map((mid) => ({ mid, want: /** @type {const} */ ("auto") })) };
+    const view = this.#paths.hidden(shown, this.slots);
+    const text = JSON.stringify(view);
+    if (text !== this.#saidView && this.#signalling.send(view)) this.#saidView = text;
+  }
+
+  /** The slots whose contents come straight from the other one. @returns {ReadonlySet<string>} MIDs */
+  get direct() {
+    return this.#paths.taken;
   }
 
   /** What the device can do, when it changed. @param {Capabilities} capabilities */
@@ -159,7 +183,8 @@ export class Session extends Emitter {
 
   /** @returns {Capabilities} */
   #capabilities() {
-    const { capabilities } = this.#options;
+    const { direct } = this.#options;
+    const capabilities = { ...this.#options.capabilities, ...(direct ? { direct } : {}) };
     if (this.#limit === undefined) return capabilities;
     return { ...capabilities, network: { ...capabilities.network, max_downlink_bps: this.#limit } };
   }
@@ -175,6 +200,7 @@ export class Session extends Emitter {
     else this.#tracks.delete(sending);
     this.#muted.set(sending, track === null);
     await this.#peer?.setTrack(sending, track);
+    await this.#paths.setTrack(sending, track);
     this.setMuted(sending, track === null);
   }
 
@@ -217,6 +243,8 @@ export class Session extends Emitter {
   #connect(joined) {
     if (this.#peer) this.emit("rejoined", null);
     this.#peer?.close();
+    this.#paths.end();
+    this.#iceServers = joined.ice_servers;
     const { capabilities } = this.#options;
     const wanted = this.#options.videoSlots ?? VIDEO_SLOTS[capabilities.device?.class ?? "unknown"];
     const peer = new Peer({
@@ -227,9 +255,10 @@ export class Session extends Emitter {
       ...(this.#options.encoder === undefined ? {} : { encoder: this.#options.encoder }),
     });
     this.#peer = peer;
-    this.#figures = this.#reported = undefined;
+    this.#figures = this.#served = this.#reported = undefined;
     // The MIDs of a former connection mean nothing in this one.
     this.#view = undefined;
+    this.#saidView = "";
     peer.on("offer", (sdp) => {
       this.#sayAgain();
       this.#signalling.send({ type: "offer", sdp });
@@ -248,7 +277,8 @@ export class Session extends Emitter {
       const message = this.#publishMessage(sending);
       if (message) this.#signalling.send(message);
     }
-    if (this.#view) this.#signalling.send(this.#view);
+    this.#saidView = "";
+    if (this.#view) this.#sayView();
   }
 
   /** What the server takes for granted (an unmuted camera or microphone) is not said. @param {Sending} sending @returns {Publish | undefined} */
@@ -269,7 +299,13 @@ export class Session extends Emitter {
         return this.#peer?.applyDemand(message);
       case "message":
         return this.emit("message", message);
+      case "pair":
+        return this.#paths.pair(message, this.#iceServers, this.#tracks);
+      case "direct":
+        return this.#paths.hear(message);
       case "error":
+        // A word to somebody who has left meanwhile is nobody's problem.
+        if (message.about === "direct") return;
         if (message.code === "offer_rejected") {
           // Without a first agreement there is no call; a later offer leaves the agreement that stands.
           if (this.#state.phase === "connecting") return this.#end(message.code, message.message);
@@ -280,6 +316,7 @@ export class Session extends Emitter {
         const room = reduce(this.#room, message);
         if (room === this.#room) return;
         this.#room = room;
+        this.#paths.settle(room, this.slots);
         this.emit("room", room);
       }
     }
@@ -308,19 +345,18 @@ export class Session extends Emitter {
   async #look() {
     const peer = this.#peer;
     if (!peer) return;
-    const report = await peer.stats();
+    const served = await peer.figures(this.#served);
     if (peer !== this.#peer) return;
-    /** @type {import("./stats.js").Stat[]} */
-    const stats = [];
-    report.forEach((stat) => stats.push(stat));
+    this.#served = served;
     const before = this.#figures;
-    this.#figures = figures(stats, peer.midsByTrack(), before);
+    this.#figures = await this.#paths.figures(this.#served);
+    if (peer !== this.#peer) return;
     this.#history.add(sample(performance.now(), this.#room, this.#figures, before));
     this.emit("figures", this.#figures);
     this.#looks += 1;
     if (this.#looks % LOOKS_PER_REPORT > 0) return;
-    const message = this.#reported && reportBetween(this.#reported, this.#figures);
-    this.#reported = this.#figures;
+    const message = this.#reported && reportBetween(this.#reported, this.#served);
+    this.#reported = this.#served;
     if (message && message.slots.length > 0) this.#signalling.send(message);
   }
 
@@ -356,6 +392,7 @@ export class Session extends Emitter {
     clearTimeout(this.#mending);
     globalThis.removeEventListener?.("online", this.#online);
     this.#signalling.close();
+    this.#paths.end();
     this.#peer?.close();
     this.emit("state", this.#state);
   }

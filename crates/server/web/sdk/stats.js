@@ -13,6 +13,7 @@
  * @property {number} framesDropped
  * @property {number} decodeTimeMs
  * @property {number} freezes
+ * @property {number} keyframes
  * @property {number} packetsLost
  * @property {number} bytes
  * @property {string} codec
@@ -27,6 +28,18 @@
  * @property {readonly Sent[]} sent  the encodings of camera and screen, smallest first
  * @property {number | undefined} roundTripMs  to the server
  */
+
+/**
+ * A look at a connection.
+ * @param {RTCPeerConnection} connection
+ * @param {Figures} [before]
+ */
+export async function figuresOf(connection, before) {
+  /** @type {Stat[]} */
+  const stats = [];
+  (await connection.getStats()).forEach((stat) => stats.push(stat));
+  return figures(stats, new Map(connection.getTransceivers().map(({ mid, receiver }) => [receiver.track.id, mid ?? ""])), before);
+}
 
 /** @typedef {Record<string, any>} Stat one entry of an RTCStatsReport; its fields depend on its type and browser */
 
@@ -60,6 +73,7 @@ export function figures(report, midOfTrack, before) {
       framesDropped: stat.framesDropped ?? 0,
       decodeTimeMs: Math.round((stat.totalDecodeTime ?? 0) * 1000),
       freezes: stat.freezeCount ?? 0,
+      keyframes: stat.keyFramesDecoded ?? 0,
       packetsLost: stat.packetsLost ?? 0,
       bytes,
       codec: codecName(byId.get(stat.codecId)),

@@ -31,6 +31,8 @@ export { composeView } from "./view.js";
  * @property {number} [videoSlots]  pictures at the same time, instead of what suits the device
  * @property {"vp8" | "h264" | "vp9" | "av1"} [codec]  what pictures are sent in, VP8 unless told otherwise
  * @property {"simulcast" | "svc"} [layers]  of VP9 and AV1: several encodings, or one with spatial layers
+ * @property {boolean} [direct]  while there are two who both say so, media goes straight between their devices; each then
+ *   sees the other's addresses
  */
 
 /**
@@ -40,7 +42,7 @@ export { composeView } from "./view.js";
  * @returns {Promise<Session>}
  * @throws {import("./devices.js").DeviceError} when a camera or microphone that was asked for does not open
  */
-export async function join({ room, name, camera, microphone, server, token, deviceClass, videoSlots, codec, layers }) {
+export async function join({ room, name, camera, microphone, server, token, deviceClass, videoSlots, codec, layers, direct }) {
   const browser = thisBrowser();
   const device = deviceClass ?? detectClass(browser);
   /** @param {"audio" | "video"} kind @param {boolean | MediaStreamTrack | undefined} wish */
@@ -57,6 +59,7 @@ export async function join({ room, name, camera, microphone, server, token, devi
     ...(token === undefined ? {} : { token }),
     ...(videoSlots === undefined ? {} : { videoSlots }),
     encoder: { ...(codec === undefined ? {} : { codec }), ...(layers === undefined ? {} : { layers }) },
+    ...(direct === undefined ? {} : { direct }),
   });
   const unwatch = watch(device, capabilities, (found) => session.setCapabilities(found));
   session.on("state", ({ phase }) => {

@@ -1,7 +1,7 @@
 //! Reading of good, bad and hostile text.
 
 use super::*;
-use crate::{Capabilities, Join, OutgoingMessage, SlotView, View, Want};
+use crate::{Capabilities, DirectMessage, Join, OutgoingMessage, SlotView, View, Want};
 use proptest::prelude::*;
 
 fn decoded(text: &str) -> Result<ClientMessage, DecodeError> {
@@ -15,6 +15,7 @@ fn what_is_refused_and_how_it_is_answered() {
     let many = format!(r#"{{"type":"view","slots":[{}]}}"#, vec![r#"{"mid":"1"}"#; 129].join(","));
     let nested = format!(r#"{{"type":"message","data":{}{}}}"#, "[".repeat(200), "]".repeat(200));
     let data = format!(r#"{{"type":"message","data":"{}"}}"#, "x".repeat(16 * 1024));
+    let direct = data.replace(r#""message""#, r#""direct","round":1"#);
     let cases: &[(&str, ErrorCode, &str)] = &[
         ("", BadJson, "line 1 column 1"),
         ("{", BadJson, "EOF while parsing an object at line 1 column 1"),
@@ -34,6 +35,10 @@ fn what_is_refused_and_how_it_is_answered() {
         (&many, TooLarge, "slots has more than 128"),
         (&nested, BadMessage, "recursion limit"),
         (&data, TooLarge, "data is longer than 16384"),
+        (&direct, TooLarge, "data is longer than 16384"),
+        (r#"{"type":"direct","data":1}"#, BadMessage, "missing field `round`"),
+        (r#"{"type":"direct","round":-1,"data":1}"#, BadMessage, "expected u32"),
+        (r#"{"type":"direct","round":1}"#, BadMessage, "missing field `data`"),
         (r#"{"type":"view","slots":[{"mid":"1","want":"all"}]}"#, BadMessage, "unknown variant `all`"),
         (r#"{"type":"view","slots":[{"mid":"1","width":-1}]}"#, BadMessage, "expected u32"),
         (r#"{"type":"view","slots":[{"mid":"1","priority":4}]}"#, BadMessage, "from 0 to 3"),
@@ -125,7 +130,8 @@ fn any_message() -> impl Strategy<Value = ClientMessage> {
             capabilities: Capabilities::default(),
             resume: None
         })),
-        data.prop_map(|data| ClientMessage::Message(OutgoingMessage { to: None, data })),
+        data.clone().prop_map(|data| ClientMessage::Message(OutgoingMessage { to: None, data })),
+        (any::<u32>(), data).prop_map(|(round, data)| ClientMessage::Direct(DirectMessage { round, data })),
         Just(ClientMessage::Leave),
     ]
 }

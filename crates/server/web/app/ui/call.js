@@ -6,6 +6,7 @@ import { isSilent, slotOf, stageSpeaker } from "../../sdk/room.js";
 import { VIEWS_PER_SECOND, composeView, throttle } from "../../sdk/view.js";
 import { OWN, items, lastingKey, order, stageKey } from "../../sdk/tiles.js";
 import { Arrangement } from "./arrangement.js";
+import { Lasting } from "../lasting.js";
 import { ChatBox } from "./chat.js";
 import { h, icon, iconButton, mark, relabel, setText } from "./dom.js";
 import { Inside } from "./inside.js";
@@ -61,6 +62,8 @@ export class CallScreen {
   #speaker;
   /** @type {Set<string>} */
   #speaking = new Set();
+  /** One's own link carries less than is wanted; at the start that is so for a while everywhere. */
+  #weak = new Lasting(10_000);
   #end;
 
   /**
@@ -305,6 +308,7 @@ export class CallScreen {
       pinned: this.#pinned === key,
       connection: participant.connection ?? "connected",
       cameraOff: person && (!picture || picture.muted),
+      direct: slot !== undefined && this.#call.direct.has(slot.mid),
       ...(slot ? { slot } : {}),
       ...(received ? { received } : {}),
     });
@@ -317,6 +321,7 @@ export class CallScreen {
 
   #drawOwn() {
     const { video } = this.#media.tracks;
+    const sent = this.#sent();
     const tile = this.#tiles.get(OWN);
     const shown = tile?.video.srcObject instanceof MediaStream ? tile.video.srcObject : null;
     const same = shown?.getTracks()[0] === (video ?? undefined);
@@ -330,7 +335,8 @@ export class CallScreen {
       pinned: false,
       connection: "connected",
       cameraOff: !video,
-      sent: this.#sent(),
+      weak: this.#weak.note(sent.some(({ active, limitedBy }) => active && limitedBy === "bandwidth"), performance.now()),
+      sent,
     });
   }
 
@@ -365,7 +371,9 @@ export class CallScreen {
       const now = item();
       const slot = now && this.#arrival(now).slot;
       const received = slot && this.#call.figures?.received.get(slot.mid);
-      return { slot, received, encodings: now?.picture?.encodings ?? [], wish: tile.wish, pinned: this.#pinned === key };
+      const direct = slot !== undefined && this.#call.direct.has(slot.mid);
+      const { estimate } = this.#call.room;
+      return { slot, received, direct, estimate, encodings: now?.picture?.encodings ?? [], wish: tile.wish, pinned: this.#pinned === key };
     }, {
       wish: (wish) => {
         tile.wish = wish;

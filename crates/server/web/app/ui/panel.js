@@ -1,6 +1,6 @@
 // Dialogs over a call: why a picture is what it is, what this device sends, how to invite, which keys there are.
 
-import { explain, gradeOf, rateWords } from "../../sdk/reasons.js";
+import { DIRECT, explain, gradeOf, rateWords } from "../../sdk/reasons.js";
 import { listDevices } from "../../sdk/devices.js";
 import { qrCode } from "../qr.js";
 import { WISHES, ceilingOf } from "../../sdk/view.js";
@@ -48,7 +48,7 @@ export class Panel {
   /**
    * Why a picture is what it is, and what one would rather have.
    * @param {string} name
-   * @param {() => { slot?: SlotState | undefined, received?: Received | undefined, encodings: readonly Encoding[],
+   * @param {() => { slot?: SlotState | undefined, received?: Received | undefined, direct: boolean, estimate?: number | undefined, encodings: readonly Encoding[],
    *                 wish: Wish, pinned: boolean }} look
    * @param {{ wish: (wish: Wish) => void, pin: () => void, inside: () => void }} act
    */
@@ -69,9 +69,9 @@ export class Panel {
       icon("inside"), "Look inside");
     const buttons = h("div", { class: "row" }, pin, inside);
     this.#open(name, [sentence, h("fieldset", {}, h("legend", {}, "Show at most"), wishes), facts, buttons], () => {
-      const { slot, received } = look();
-      sentence.textContent = slot ? explain(slot) : "There is no picture in this tile now.";
-      sentence.dataset.grade = gradeOf(slot);
+      const { slot, received, direct, estimate } = look();
+      sentence.textContent = direct ? DIRECT.sentence : slot ? explain(slot, estimate) : "There is no picture in this tile now.";
+      sentence.dataset.grade = direct ? "full" : gradeOf(slot);
       facts.replaceChildren(...factsOf(slot, received));
     });
   }

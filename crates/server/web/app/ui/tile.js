@@ -1,6 +1,6 @@
 // One participant on the screen: picture or initials, name, states, and a badge that says what is shown and why.
 
-import { gradeOf, rateWords, sizeWord, wordsFor } from "../../sdk/reasons.js";
+import { DIRECT, gradeOf, rateWords, sizeWord, wordsFor } from "../../sdk/reasons.js";
 import { initials } from "../names.js";
 import { h, icon, setText } from "./dom.js";
 
@@ -19,6 +19,8 @@ import { h, icon, setText } from "./dom.js";
  * @property {boolean} pinned
  * @property {"connecting" | "connected" | "reconnecting"} connection
  * @property {boolean} cameraOff
+ * @property {boolean} [weak]  less is sent than is wanted, because the link carries no more
+ * @property {boolean} [direct]  the picture comes straight from its sender
  * @property {SlotState} [slot]
  * @property {Received} [received]
  * @property {readonly Sent[]} [sent]
@@ -67,16 +69,17 @@ export class Tile {
     this.#showStates(contents);
     this.#badge.hidden = own ? contents.cameraOff : !slot || !stream;
     if (own) this.#showSent(contents.sent ?? []);
-    else if (slot) this.#showReceived(slot, received);
+    else if (slot) this.#showReceived(slot, received, contents.direct ?? false);
     if (slot) element.dataset.mid = slot.mid;
     else delete element.dataset.mid;
   }
 
   /** @param {Contents} contents */
-  #showStates({ silent, screen, cameraOff, connection, pinned, name }) {
+  #showStates({ silent, screen, cameraOff, connection, pinned, name, weak }) {
     /** @type {[import("./dom.js").Icon, string][]} */
     const states = [];
     if (connection === "reconnecting") states.push(["warning", "reconnecting"]);
+    if (weak) states.push(["warning", "weak connection"]);
     if (screen) states.push(["screen", "shared screen"]);
     if (silent) states.push(["mic-off", "microphone off"]);
     if (cameraOff) states.push(["camera-off", "camera off"]);
@@ -88,16 +91,16 @@ export class Tile {
     this.#states.replaceChildren(...states.map(([drawing, word]) => h("span", { title: word }, icon(drawing))));
   }
 
-  /** @param {SlotState} slot @param {Received | undefined} received */
-  #showReceived(slot, received) {
+  /** @param {SlotState} slot @param {Received | undefined} received @param {boolean} direct */
+  #showReceived(slot, received, direct) {
     const decoded = received?.width ? received : undefined;
     const size = sizeWord(decoded ?? slot);
-    const { short } = wordsFor(slot.reason);
-    this.#badge.dataset.grade = gradeOf(slot);
-    this.#badge.dataset.reason = slot.reason;
+    const short = direct ? DIRECT.short : wordsFor(slot.reason).short;
+    this.#badge.dataset.grade = direct ? "full" : gradeOf(slot);
+    this.#badge.dataset.reason = direct ? "direct" : slot.reason;
     setText(this.#size, size);
     const rate = rateWords(decoded ? decoded.kbps * 1000 : slot.bitrate_bps);
-    const parts = [slot.rid, `${Math.round(decoded?.fps ?? slot.fps ?? 0)} fps`, rate];
+    const parts = [direct ? undefined : slot.rid, `${Math.round(decoded?.fps ?? slot.fps ?? 0)} fps`, rate];
     setText(this.#detail, parts.filter(Boolean).join(" · "));
     setText(this.#why, short);
     this.#badge.setAttribute("aria-label", `${size}, ${short}. Why?`);
