@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bands, freezes, lanes, largest, sampleAt, scale, stacked } from "../../crates/server/web/app/timeline.js";
+import { bands, lanes, largest, moments, sampleAt, scale, stacked } from "../../crates/server/web/app/timeline.js";
 import { History, sample } from "../../crates/server/web/sdk/history.js";
 import { emptyRoom } from "../../crates/server/web/sdk/room.js";
 
@@ -36,7 +36,7 @@ test("a sample has the pictures that are in slots, by name, and the freezes sinc
     ["5", { ...state, mid: "5", publication: "gone" }], ["6", { mid: "6", bitrate_bps: 0, reason: /** @type {const} */ ("hidden") }],
   ]);
   /** @param {number} count */
-  const figures = (count) => /** @type {any} */ ({ received: new Map([["3", { fps: 29.7, kbps: 512, freezes: count }]]) });
+  const figures = (count) => /** @type {any} */ ({ received: new Map([["3", { fps: 29.7, kbps: 512, freezes: count, packetsLost: 9 - count, keyframes: 1 }]]) });
   const taken = sample(7, { ...emptyRoom(), participants, slots, estimate: 5 }, figures(3), figures(1));
   assert.deepEqual([...taken.slots], [
     ["3", { label: "Ana", rid: "f", height: 720, fps: 30, bps: 512_000, reason: "optimal", freezes: 2 }],
@@ -59,7 +59,8 @@ test("a band lasts while encoding, size and reason do", () => {
   assert.deepEqual(bands(samples, "a").map(({ from, to, shown: { rid, reason } }) => [from, to, rid, reason]), [
     [0, 2, "h", "bandwidth"], [2, 3, "f", "bandwidth"], [4, 5, "h", "bandwidth"], [5, 5, "h", "dwell"],
   ]);
-  assert.deepEqual(freezes(samples, "a"), [4]);
+  assert.deepEqual(moments(samples, "a", "freezes"), [4]);
+  assert.deepEqual(moments(samples, "a", "lost"), []);
 });
 
 test("scales are round and hold what they must", () => {

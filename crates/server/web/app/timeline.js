@@ -62,9 +62,14 @@ export function bands(samples, label) {
   return found;
 }
 
-/** Moments at which a lane's picture stood still. @param {readonly Sample[]} samples @param {string} label */
-export function freezes(samples, label) {
-  return samples.filter((sample) => shownBy(sample, label)?.freezes).map(({ at }) => at);
+/**
+ * Moments at which something happened to a lane's picture: it stood still, packets of it never came, a keyframe did.
+ * @param {readonly Sample[]} samples
+ * @param {string} label
+ * @param {"freezes" | "lost" | "keyframes"} what
+ */
+export function moments(samples, label, what) {
+  return samples.filter((sample) => shownBy(sample, label)?.[what]).map(({ at }) => at);
 }
 
 /**

@@ -15,6 +15,8 @@
  * @property {number} bps
  * @property {Reason} reason
  * @property {number} [freezes]  since the sample before
+ * @property {number} [lost]  packets that never came, since the sample before
+ * @property {number} [keyframes]  since the sample before
  *
  * @typedef {object} Sample
  * @property {number} at  milliseconds of any clock that goes on
@@ -71,7 +73,10 @@ export function sample(at, room, figures, before) {
     const publication = participant?.publications?.find(({ id }) => id === slot.publication);
     if (!participant || publication?.kind !== "video") continue;
     const received = figures?.received.get(slot.mid);
-    const freezes = (received?.freezes ?? 0) - (before?.received.get(slot.mid)?.freezes ?? received?.freezes ?? 0);
+    const former = before?.received.get(slot.mid);
+    /** @param {"freezes" | "packetsLost" | "keyframes"} counter */
+    const grown = (counter) => (received && former ? Math.max(received[counter] - former[counter], 0) : 0);
+    const [freezes, lost, keyframes] = [grown("freezes"), grown("packetsLost"), grown("keyframes")];
     slots.set(slot.mid, {
       label: publication.source === "screen" ? `${participant.name}: screen` : participant.name,
       rid: slot.rid,
@@ -80,6 +85,8 @@ export function sample(at, room, figures, before) {
       bps: received ? received.kbps * 1000 : slot.bitrate_bps,
       reason: slot.reason,
       ...(freezes > 0 ? { freezes } : {}),
+      ...(lost > 0 ? { lost } : {}),
+      ...(keyframes > 0 ? { keyframes } : {}),
     });
   }
   return { at, estimate: room.estimate, budget: room.budget, slots };

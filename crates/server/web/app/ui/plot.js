@@ -2,7 +2,7 @@
 // encoding. Hover, tap or arrow keys read out a moment. The same for one's own drawer and the operator's page.
 
 import { rateWords, wordsFor } from "../../sdk/reasons.js";
-import { bands, freezes, lanes, largest, sampleAt, scale, stacked } from "../timeline.js";
+import { bands, lanes, largest, moments, sampleAt, scale, stacked } from "../timeline.js";
 import { h } from "./dom.js";
 
 /** @import { Sample } from "../../sdk/history.js" */
@@ -20,15 +20,15 @@ export class Plot {
   #canvas;
   #readout = h("div", { class: "readout", role: "status" });
   #legend = h("ul", { class: "legend" });
-  #span;
+  #longest;
   /** @type {readonly Sample[]} */
   #samples = [];
   /** The moment that is read out; undefined for the newest. @type {number | undefined} */
   #moment;
 
-  /** @param {number} span  milliseconds from edge to edge @param {string} label */
-  constructor(span, label) {
-    this.#span = span;
+  /** @param {number} longest  milliseconds from edge to edge at most @param {string} label */
+  constructor(longest, label) {
+    this.#longest = longest;
     this.#canvas = h("canvas", { class: "plot", tabIndex: 0, role: "img", "aria-label": label, on: {
       pointermove: (/** @type {PointerEvent} */ event) => this.#point(event),
       pointerdown: (/** @type {PointerEvent} */ event) => this.#point(event),
@@ -36,6 +36,12 @@ export class Plot {
       keydown: (/** @type {KeyboardEvent} */ event) => this.#key(event),
     } });
     this.element = h("figure", { class: "timeline" }, this.#canvas, this.#legend, this.#readout);
+  }
+
+  /** From edge to edge: what began a minute ago is not drawn at the edge of ten. */
+  get #span() {
+    const [first, last] = [this.#samples[0]?.at ?? 0, this.#samples.at(-1)?.at ?? 0];
+    return [120_000, 300_000].find((span) => span < this.#longest && last - first <= span) ?? this.#longest;
   }
 
   /** @param {readonly Sample[]} samples */
@@ -79,8 +85,12 @@ export class Plot {
     const link = [ago === 0 ? "Now" : `${ago} s ago`,
       ...(sample.estimate ? [`link ${rateWords(sample.estimate)}`] : []),
       ...(sample.budget ? [`for pictures ${rateWords(sample.budget)}`] : [])].join(" · ");
-    const rows = [...sample.slots.values()].map(({ label, height, fps, bps, reason }) => h("li", {},
-      h("b", {}, label), ` ${height ? `${height}p, ${fps} fps, ${rateWords(bps)}` : "nothing"} – ${wordsFor(reason).short}`));
+    const rows = [...sample.slots.values()].map(({ label, height, fps, bps, reason, freezes, lost }) => h("li", {},
+      h("b", {}, label), [
+        ` ${height ? `${height}p, ${fps} fps, ${rateWords(bps)}` : "nothing"} – ${wordsFor(reason).short}`,
+        ...(freezes ? ["stood still"] : []),
+        ...(lost ? [`${lost} packets lost`] : []),
+      ].join(", ")));
     this.#readout.replaceChildren(h("p", {}, link), h("ul", {}, ...rows));
   }
 
@@ -155,10 +165,11 @@ class Painter {
       this.#path([[LEFT, y], [width - RIGHT, y]]);
       context.fillText(step === 0 ? "0" : rateWords(step).replace(".0", ""), LEFT - 6, y);
     }
-    const every = span > 300_000 ? 120_000 : 30_000;
+    const minutes = span > 120_000;
+    const every = span > 300_000 ? 120_000 : minutes ? 60_000 : 30_000;
     for (let ago = 0; ago <= span; ago += every) {
       context.textAlign = ago === 0 ? "right" : ago === span ? "left" : "center";
-      const words = ago === 0 ? "now" : span > 300_000 ? `−${ago / 60_000} min` : `−${ago / 1000} s`;
+      const words = ago === 0 ? "now" : minutes ? `−${ago / 60_000} min` : `−${ago / 1000} s`;
       context.fillText(words, this.#x(end - ago), TOP + CHART + AXIS / 2);
     }
   }
@@ -222,7 +233,11 @@ class Painter {
       }
       context.strokeStyle = this.#colour("--danger");
       context.lineWidth = 2;
-      for (const at of freezes(samples, label)) this.#path([[this.#x(at), top - 1], [this.#x(at), top + inner]]);
+      for (const at of moments(samples, label, "freezes")) this.#path([[this.#x(at), top - 1], [this.#x(at), top + inner]]);
+      context.fillStyle = this.#colour("--danger");
+      for (const at of moments(samples, label, "lost")) context.fillRect(this.#x(at) - 1.5, top + inner - 6, 3, 3);
+      context.fillStyle = this.#colour("--ink");
+      for (const at of moments(samples, label, "keyframes")) this.#path([[this.#x(at) - 3, top], [this.#x(at) + 3, top], [this.#x(at), top + 4]], "fill");
     });
   }
 
