@@ -17,6 +17,7 @@ mod direct;
 mod driver;
 mod embedding;
 mod layers;
+mod operator;
 mod page;
 mod pictures;
 mod restart;

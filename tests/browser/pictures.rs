@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::call::{Call, Visitor};
 use super::crowd::{Crowd, Guest};
 use super::driver::Screen;
+use super::operator;
 use super::page::{Page, Terrace};
 use super::scenery::{self, Scene};
 
@@ -85,6 +86,16 @@ async fn a_call_on_a_desktop_and_on_a_phone() {
         .await;
     desktop.until_more_frames("Ana", 100).await;
     take(&desktop, &folder, "inside.png").await;
+    let watching = operator::open(&call).await;
+    operator::choose(&watching, "Robin").await;
+    watching
+        .until_js(
+            "there is something to see",
+            "document.querySelector('.readout').textContent.includes('Ana')",
+        )
+        .await;
+    take(&watching, &folder, "operator.png").await;
+    watching.close().await;
     desktop.click(".controls button[title='Show grid']").await;
     desktop.until_js("a grid", "!document.querySelector('.on-stage')").await;
     desktop.click("button[title=Chat]").await;
