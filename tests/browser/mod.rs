@@ -8,6 +8,7 @@
 //! no features of crates that the product has too.
 
 mod abuse;
+mod accessibility;
 mod call;
 mod codecs;
 mod coming_and_going;
