@@ -39,8 +39,8 @@ const IDLE: Duration = Duration::from_secs(2);
 const DARK: Duration = Duration::from_millis(800);
 /// Without media for this long, the estimate is a hint.
 const STALE: Duration = Duration::from_secs(10);
-/// What is due and has to wait is looked at this often.
-const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+/// A probe that is due and has to wait for a calm queue is looked at with each report, and this often where none comes.
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 /// A probe wants an empty queue for this long before.
 const CALM_BEFORE_PROBE: Duration = Duration::from_millis(500);
 /// Once in so long the base should be seen; else the rate falls to this for five round trips.
@@ -101,7 +101,7 @@ pub struct Estimator {
     /// What is known became old, and nothing was asked since.
     to_revive: bool,
     now: Timestamp,
-    /// The last call of [`Estimator::handle_timeout`].
+    /// When it was last considered whether to ask something: with a report or at a timeout.
     looked_at: Timestamp,
 }
 
@@ -207,6 +207,7 @@ impl Estimator {
             self.control(now, dt, self.present_queue(seen), after_gap);
         }
         self.consider_probe(now);
+        self.looked_at = now;
         self.history.expire(now, self.rtt.max() * 2 + FORGET);
         self.refresh();
     }
@@ -257,7 +258,7 @@ impl Estimator {
             self.refresh_until = None;
             self.base_seen = now;
         }
-        if !self.stale && self.last_media.is_some_and(|at| now - at > STALE) {
+        if !self.stale && self.last_media.is_some_and(|at| now - at >= STALE) {
             self.stale = true;
             self.to_revive = true;
             self.rate.on_stale(self.config.start.as_f64());
@@ -274,13 +275,12 @@ impl Estimator {
     /// When to call [`Estimator::handle_timeout`] if nothing happens before. Never `None` while somebody wants media.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         let probe = self.may_ask().then(|| self.prober.deadline()).flatten();
+        let probe = probe.map(|at| at.max(self.looked_at + LOOK_INTERVAL));
         let stale = self.last_media.filter(|_| !self.stale).map(|at| at + STALE);
         [self.outage_at().filter(|_| !self.outage), self.refresh_until, probe, stale]
             .into_iter()
             .flatten()
             .min()
-            // What is due and could not be done yet (a probe waits for a calm queue) is looked at again shortly.
-            .map(|at| at.max(self.looked_at + LOOK_INTERVAL))
     }
 
     /// There is something that a probe could find out for somebody.

@@ -24,6 +24,8 @@ struct World {
     kind: PacketKind,
     probe: Option<(Probe, Timestamp, f64, u32)>,
     padding: u64,
+    /// How often the estimator asked for time.
+    looks: u32,
 }
 
 const TICK: Duration = Duration::from_millis(5);
@@ -44,6 +46,7 @@ impl World {
             kind: PacketKind::Media,
             probe: None,
             padding: 0,
+            looks: 0,
         }
     }
 
@@ -52,6 +55,7 @@ impl World {
             self.now += TICK;
             if self.estimator.poll_timeout().is_some_and(|at| at <= self.now) {
                 self.estimator.handle_timeout(self.now);
+                self.looks += 1;
             }
             self.send_probe();
             let estimate = self.estimator.estimate();
@@ -211,6 +215,35 @@ fn whoever_wants_video_and_gets_none_is_asked_for_within_a_second_and_for_ever()
         let target = world.estimator.estimate().target;
         assert!(longest <= 32, "{why}: no probe for {longest} tenths of a second");
         assert!(target > Bitrate::from_kbps(1_500), "{why}: {target}");
+    }
+}
+
+#[test]
+fn time_is_asked_for_only_where_no_report_brings_it() {
+    type Change = fn(&mut World);
+    let cases: [(Change, u32, &str); 4] = [
+        (|_| {}, 0, "a busy sender has its reports"),
+        (|world| (world.most, world.kind) = (0.1e6, PacketKind::Audio), 2, "sound alone has them too"),
+        (
+            |world| world.most = 0.0,
+            60,
+            "silence, and somebody who wants more: five times a second and probes",
+        ),
+        (
+            |world| (world.most, world.estimator.demand) = (0.0, Some(DemandRates::default())),
+            2,
+            "silence, and nobody who wants anything",
+        ),
+    ];
+    for (change, most, why) in cases {
+        let mut world = World::new(3e6);
+        world.demand(2_000, 4_000, 6_000);
+        world.run(10.0);
+        change(&mut world);
+        let before = world.looks;
+        world.run(8.0);
+        let looks = world.looks - before;
+        assert!(looks <= most, "{why}: {looks} looks in eight seconds");
     }
 }
 
