@@ -75,6 +75,11 @@ impl Ready {
         }
     }
 
+    /// Whether it was sent before.
+    pub fn is_repeated(&self) -> bool {
+        self.prefix.is_some()
+    }
+
     /// Bytes of payload.
     pub fn size(&self) -> usize {
         self.payload.len() + self.prefix.map_or(0, |prefix| prefix.len())

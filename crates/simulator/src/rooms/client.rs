@@ -17,12 +17,13 @@ use signalling::{
 use transport::demux::{self, Class};
 
 use super::camera::{Camera, Ready};
+use super::decoder::Decoder;
 use super::feedback::{self, Arrivals};
 use super::ice::{Due, Ice};
 use super::microphone::{self, Microphone};
-use super::record::Traffic;
+use super::record::{STEP, Traffic};
 use super::sdp::{self, Answer, Offer, Sending};
-use super::slot::{DecodeBudget, Slot};
+use super::slot::Slot;
 use super::spec::{ClientSpec, SlotSpec};
 use crate::links::event::{MILLI, Micros, SECOND};
 use crate::links::rng::Rng;
@@ -30,7 +31,7 @@ use crate::links::rng::Rng;
 /// Housekeeping: requests for packets and keyframes, packets of sound.
 const TICK: Micros = microphone::FRAME;
 const REPORT_INTERVAL: Micros = SECOND;
-const DECODE_REPORT_INTERVAL: Micros = 2 * SECOND;
+const DECODE_REPORT_INTERVAL: Micros = SECOND;
 /// The pacer of a browser sends this much faster than its encoders mean to, in percent.
 const PACING: u64 = 250;
 const PACING_LEAST: u64 = 300_000;
@@ -79,12 +80,15 @@ pub struct Client {
     outbox: VecDeque<Ready>,
     /// How much faster than its encoders it sends, in percent.
     pacing: u64,
+    /// Bytes repeated since the last look at the uplink, and what that comes to, in bits per second.
+    repeated: u64,
+    repairs: u64,
     next_send: Micros,
     next_tick: Micros,
     next_feedback: Micros,
     next_report: Micros,
     next_decode_report: Micros,
-    decode: DecodeBudget,
+    decoder: Decoder,
     reports_seen: BTreeMap<u32, (u32, Micros)>,
     traffic: Traffic,
     /// What the server said last about the link to here, in bits per second.
@@ -110,7 +114,7 @@ impl Client {
         }
         let microphone = spec.microphone.then(|| Microphone::new(spec.dtx, &mut rng));
         Self {
-            decode: DecodeBudget::new(spec.decode),
+            decoder: Decoder::new(spec.decode),
             slots: spec.slots.iter().map(|slot| Slot::new(*slot)).collect(),
             spec,
             phase: Phase::Away,
@@ -129,6 +133,8 @@ impl Client {
             transport_wide: 0,
             outbox: VecDeque::new(),
             pacing: PACING,
+            repeated: 0,
+            repairs: 0,
             next_send: 0,
             next_tick: 0,
             next_feedback: 0,
@@ -160,7 +166,7 @@ impl Client {
 
     /// Totals so far.
     pub fn traffic(&self) -> Traffic {
-        Traffic { overloaded_seconds: self.decode.overloaded_seconds(), ..self.traffic }
+        Traffic { overloaded_seconds: self.decoder.overloaded_seconds(), ..self.traffic }
     }
 
     /// Whether media flows.
@@ -254,7 +260,12 @@ impl Client {
 
     /// What its device decodes from now on, in pixels per second.
     pub fn set_decode(&mut self, pixels: u64) {
-        self.decode.set(pixels);
+        self.decoder.set(pixels);
+    }
+
+    /// What its device decodes at present, in pixels per second.
+    pub fn decode_capacity(&self) -> u64 {
+        self.decoder.capacity()
     }
 
     /// How much faster than its encoders mean to it sends, in percent: browsers let the packets of a frame follow each other at
@@ -263,8 +274,11 @@ impl Client {
         self.pacing = percent;
     }
 
-    /// What its uplink carries, as its browser finds out.
+    /// What its uplink carries, as its browser finds out: once per [`STEP`]. What is repeated is taken off what is encoded.
     pub fn set_uplink(&mut self, bits: u64) {
+        let repeated = std::mem::take(&mut self.repeated) * 8 * SECOND / STEP;
+        self.repairs = (self.repairs * 9 + repeated) / 10;
+        let bits = bits.saturating_sub(self.repairs);
         let count = self.cameras.iter().filter(|(camera, _)| camera.is_on()).count().max(1) as u64;
         for (camera, _) in &mut self.cameras {
             camera.encoder_mut().set_budget(bits / count);
@@ -538,9 +552,8 @@ impl Client {
     fn report_decoding(&mut self) {
         let interval_ms = (DECODE_REPORT_INTERVAL / MILLI) as u32;
         let own = self.slots.iter_mut().enumerate();
-        let slots: Vec<SlotReport> = own
-            .filter_map(|(at, slot)| slot.take_report(sdp::video_slot(at), self.decode.capacity()))
-            .collect();
+        let slots: Vec<SlotReport> =
+            own.filter_map(|(at, slot)| slot.take_report(sdp::video_slot(at))).collect();
         if !slots.is_empty() {
             let report = signalling::Report { interval_ms, slots };
             self.say(ClientMessage::Report(report));
@@ -562,6 +575,7 @@ impl Client {
 
     fn send(&mut self, ready: &Ready) {
         let datagram = ready.write(&self.ids, self.transport_wide);
+        self.repeated += if ready.is_repeated() { datagram.len() as u64 } else { 0 };
         self.transport_wide = self.transport_wide.wrapping_add(1);
         self.out.push(Effect::Datagram(datagram));
     }

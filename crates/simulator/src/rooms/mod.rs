@@ -38,11 +38,12 @@
 //!
 //! The order of a run: [`scenario`] says who is there; [`world`] moves messages and datagrams between the
 //! node and [`client`]s over [`path`]s; a client sends with [`camera`] and [`encoder`] and receives with
-//! [`slot`] and [`receiver`]; [`record`] keeps what happened; [`score`] judges it against [`oracle`];
+//! [`slot`], [`receiver`] and [`decoder`]; [`record`] keeps what happened; [`score`] judges it against [`oracle`];
 //! [`report`] puts it into words.
 
 pub mod camera;
 pub mod client;
+pub mod decoder;
 pub mod digest;
 pub mod encoder;
 pub mod fault;

@@ -125,6 +125,14 @@ impl Path {
         (self.down.offered, self.down.dropped)
     }
 
+    /// How long what is sent now waits in the queue of the link.
+    pub fn queue_delay(&self, now: Micros, way: Way) -> Micros {
+        match way {
+            Way::Up => self.up.link.queue_delay(now),
+            Way::Down => self.down.link.queue_delay(now),
+        }
+    }
+
     fn lane(&mut self, way: Way) -> &mut Lane {
         match way {
             Way::Up => &mut self.up,

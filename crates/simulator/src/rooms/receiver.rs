@@ -21,7 +21,7 @@ const MAX_ASKS: u8 = 10;
 /// From a gap to the first request: most reordering is over by then.
 const FIRST_ASK: Micros = 10 * MILLI;
 /// Chromium waits this long for a keyframe that it needs before it asks.
-const KEYFRAME_WAIT: Micros = 200 * MILLI;
+pub const KEYFRAME_WAIT: Micros = 200 * MILLI;
 /// And this long without any picture while packets come.
 const PICTURE_WAIT: Micros = 3 * SECOND;
 /// Gaps beyond this are not repaired.
@@ -67,9 +67,9 @@ pub struct Arrived {
     pub wire: u64,
 }
 
-/// A picture that was shown.
+/// A picture that can be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shown {
+pub struct Picture {
     /// Whose it is, by the stamp.
     pub source: u16,
     /// Which of its tracks.
@@ -82,8 +82,8 @@ pub struct Shown {
     pub bytes: u64,
     /// When it was captured.
     pub captured: Micros,
-    /// It is of the same track as the one before, and of another encoding.
-    pub switched: bool,
+    /// A decoder can start here.
+    pub keyframe: bool,
 }
 
 /// What was counted.
@@ -91,7 +91,7 @@ pub struct Shown {
 pub struct Counts {
     /// Frames shown.
     pub frames: u64,
-    /// Keyframes among them.
+    /// Keyframes that could be decoded.
     pub keyframes: u64,
     /// Frames that came whole and were bad, by reason and by who was in them.
     pub bad: BTreeMap<(BadFrame, Option<u32>), u64>,
@@ -181,8 +181,8 @@ impl Receiver {
         self.last_shown = None;
     }
 
-    /// A packet came. Shown frames are appended to `shown`.
-    pub fn handle(&mut self, now: Micros, packet: Arrived, shown: &mut Vec<Shown>) {
+    /// A packet came. What can be decoded now is appended to `pictures`.
+    pub fn handle(&mut self, now: Micros, packet: Arrived, pictures: &mut Vec<Picture>) {
         let highest = self.unwrapper.newest();
         let number = self.unwrapper.unwrap(u64::from(packet.sequence));
         self.first_packet.get_or_insert(now);
@@ -211,7 +211,7 @@ impl Receiver {
         if self.held.len() > MAX_HELD || self.missing.len() > MAX_MISSING {
             self.give_up_to(number);
         }
-        self.advance(now, shown);
+        self.advance(now, pictures);
     }
 
     /// Forgets everything in front of `number`; only a keyframe helps then.
@@ -253,7 +253,7 @@ impl Receiver {
         due
     }
 
-    fn advance(&mut self, now: Micros, shown: &mut Vec<Shown>) {
+    fn advance(&mut self, now: Micros, pictures: &mut Vec<Picture>) {
         while let (Some(next), Some((&first, packet))) = (self.next, self.held.first_key_value()) {
             if first == next && packet.payload.is_empty() {
                 self.held.pop_first();
@@ -267,7 +267,7 @@ impl Receiver {
                     let frame: Vec<Arrived> =
                         std::mem::replace(&mut self.held, behind).into_values().collect();
                     self.next = Some(end + 1);
-                    self.decode(now, &frame, shown);
+                    self.take(now, &frame, pictures);
                 }
                 // A decoder goes on at a keyframe, whatever is missing in front of it.
                 (None, Some(keyframe)) => self.skip_to(keyframe),
@@ -303,7 +303,7 @@ impl Receiver {
         found.find(|start| self.whole_frame(*start).is_some())
     }
 
-    fn decode(&mut self, now: Micros, frame: &[Arrived], shown: &mut Vec<Shown>) {
+    fn take(&mut self, now: Micros, frame: &[Arrived], pictures: &mut Vec<Picture>) {
         let first = &frame[0];
         let csrc = first.csrc;
         match self.judge(frame) {
@@ -315,26 +315,17 @@ impl Receiver {
                 let switched = before.is_some_and(|(s, t, e)| (s, t) == (source, track) && e != encoding);
                 self.decoded = Some(decoded);
                 self.needs_keyframe = false;
-                self.count_gap(now);
-                self.interval = match self.captured {
-                    Some(before) if !keyframe => stamp.captured.saturating_sub(before),
-                    _ => 0,
-                };
-                self.captured = Some(stamp.captured);
-                self.last_shown = Some(now);
                 self.last_progress = now;
-                self.counts.frames += 1;
                 self.counts.keyframes += u64::from(keyframe);
                 self.counts.switches += u64::from(switched);
-                self.counts.shown_bytes += bytes;
-                shown.push(Shown {
+                pictures.push(Picture {
                     source,
                     track,
                     encoding,
                     size: decoded.size,
                     bytes,
                     captured: stamp.captured,
-                    switched,
+                    keyframe,
                 });
             }
             Err(bad) => {
@@ -383,13 +374,27 @@ impl Receiver {
         Ok(Some((decoded, stamp, keyframe)))
     }
 
+    /// A picture was decoded and is shown at that time.
+    pub fn shown(&mut self, at: Micros, picture: &Picture) {
+        self.count_gap(at);
+        self.interval = match self.captured {
+            Some(before) if !picture.keyframe => picture.captured.saturating_sub(before),
+            _ => 0,
+        };
+        self.captured = Some(picture.captured);
+        self.last_shown = Some(at);
+        self.counts.frames += 1;
+        self.counts.shown_bytes += picture.bytes;
+    }
+
     fn count_gap(&mut self, now: Micros) {
         let Some(last) = self.last_shown else { return };
-        self.counts.longest_gap = self.counts.longest_gap.max(now - last);
+        let gap = now.saturating_sub(last);
+        self.counts.longest_gap = self.counts.longest_gap.max(gap);
         // A shared screen at five frames a second does not stand still.
-        if now - last > FREEZE.max(3 * self.interval) {
+        if gap > FREEZE.max(3 * self.interval) {
             self.counts.freezes += 1;
-            self.counts.frozen += now - last;
+            self.counts.frozen += gap;
         }
     }
 }

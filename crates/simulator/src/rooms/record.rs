@@ -120,6 +120,8 @@ pub struct Course {
 pub struct Person {
     /// Its name.
     pub name: String,
+    /// It sends pictures.
+    pub sends: bool,
     /// Its numbers in the room, one per stay, which are the CSRCs of its pictures.
     pub numbers: Vec<u32>,
     /// One per [`STEP`].
@@ -149,6 +151,7 @@ impl Person {
     pub fn new(spec: &ClientSpec) -> Self {
         Self {
             name: spec.name.clone(),
+            sends: !spec.tracks.is_empty(),
             numbers: Vec::new(),
             samples: Vec::new(),
             stays: Vec::new(),

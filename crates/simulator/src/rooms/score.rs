@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::record::{Person, Record, STEP, Sample};
+use super::record::{Person, Record, STEP, Sample, Stay};
 use super::scenario::Scenario;
 use crate::links::event::{Micros, SECOND};
 
@@ -113,21 +113,18 @@ pub fn judge(record: &Record) -> Score {
     let shown = total(&|p| p.counts.shown_bytes as f64);
     let downloaded = total(&|p| p.downloaded.0 as f64);
     let end = u64::try_from(record.duration.as_micros()).unwrap_or(u64::MAX);
-    let stays = || people.iter().flat_map(|person| &person.stays);
+    let stays = || {
+        people.iter().enumerate().flat_map(|(who, person)| person.stays.iter().map(move |stay| (who, stay)))
+    };
     let millis = |time: Micros| time as f64 / 1e3;
-    let since = |stay: &super::record::Stay, at: Option<Micros>| {
-        let could_see = stay.could_see?;
-        // Somebody who was there before others came is not waiting.
-        Some(millis(at.unwrap_or(end).saturating_sub(if could_see > stay.joined + STEP * 10 {
-            could_see
-        } else {
-            stay.joined
-        })))
+    let since = |who: usize, stay: &Stay, at: Option<Micros>| {
+        let from = waits_from(people, who, stay)?;
+        Some(millis(at.unwrap_or(end).saturating_sub(from)))
     };
     Score {
         oracle_ratio: ratio(had, best),
-        first_frame_p95: p95(stays().filter_map(|stay| since(stay, stay.first_picture))),
-        best_point_p95: p95(stays().filter_map(|stay| since(stay, stay.best_point))),
+        first_frame_p95: p95(stays().filter_map(|(who, stay)| since(who, stay, stay.first_picture))),
+        best_point_p95: p95(stays().filter_map(|(who, stay)| since(who, stay, stay.best_point))),
         leave_p95: p95(people.iter().flat_map(|person| leaves(&person.samples)).map(millis)),
         freezes_per_min: per_minute(total(&|p| p.counts.freezes as f64)),
         switches_per_min: per_minute(total(&|p| p.counts.switches as f64)),
@@ -140,6 +137,17 @@ pub fn judge(record: &Record) -> Score {
         keyframes_per_min: per_minute(total(&|p| p.counts.keyframes as f64)),
         down_kbps: downloaded * 8.0 / 1e3 / record.duration.as_secs_f64() / people.len().max(1) as f64,
     }
+}
+
+/// From when on somebody waits for a picture: from its own join, but not before anybody came who sends one; `None` when there
+/// never was anything to see. Who is alone until long after others came (they are mute, or broken) waits from when there is
+/// something.
+fn waits_from(people: &[Person], who: usize, stay: &Stay) -> Option<Micros> {
+    let could_see = stay.could_see?;
+    let senders = people.iter().enumerate().filter(|(at, person)| *at != who && person.sends);
+    let came = senders.flat_map(|(_, person)| &person.stays).map(|other| other.joined).min()?;
+    let from = stay.joined.max(came);
+    Some(if could_see > from + STEP * 10 { could_see } else { from })
 }
 
 /// How long each fall of the capacity below what was being sent took to be answered.

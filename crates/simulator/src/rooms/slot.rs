@@ -1,21 +1,33 @@
-//! One video slot as its viewer sees it: the picture on the screen, how fluent it is, and what the device is
+//! One video slot as its viewer sees it: the picture on the screen, how fluent and how fresh it is, and what the device is
 //! too slow for.
 //!
-//! Owns what follows from shown frames. Leaves the frames themselves to `receiver`.
+//! Owns what follows from decoded pictures. Leaves the frames themselves to `receiver` and the time that they take to `decoder`.
 
 use std::collections::VecDeque;
 
 use packet::RtcpItem;
 use signalling::{PublicationId, Reason, SlotReport, SlotState};
 
-use super::receiver::{Arrived, Receiver, Shown};
+use super::decoder::Decoder;
+use super::receiver::{Arrived, KEYFRAME_WAIT, Picture, Receiver};
 use super::spec::SlotSpec;
-use crate::links::event::{Micros, SECOND};
+use crate::links::event::{MILLI, Micros, SECOND};
 
 /// Frame rates are counted over this time.
 const FPS_WINDOW: Micros = SECOND / 2;
 /// A viewer sees a picture as long as it is not older.
 const VISIBLE: Micros = SECOND;
+
+/// What a viewer sees at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OnScreen {
+    /// The picture.
+    pub picture: Picture,
+    /// How many of them were shown lately, per second.
+    pub fps: u32,
+    /// How long after it was captured it was shown.
+    pub late: Micros,
+}
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -24,8 +36,12 @@ pub struct Slot {
     pub ssrc: u32,
     spec: SlotSpec,
     receiver: Receiver,
-    picture: Option<Shown>,
-    times: VecDeque<Micros>,
+    /// What was shown lately and is about to be, with the time.
+    pictures: VecDeque<(Micros, Picture)>,
+    /// When what came so far is decoded.
+    decoded_at: Micros,
+    /// A picture was given up: since when a keyframe is needed, and when it was last asked for.
+    gave_up: Option<Micros>,
     first_picture: Option<Micros>,
     publication: Option<PublicationId>,
     is_fed: bool,
@@ -34,8 +50,8 @@ pub struct Slot {
     reason: Option<Reason>,
     report: SlotReport,
     reported_freezes: u64,
-    report_pixels: u64,
-    shown: Vec<Shown>,
+    decode_time: Micros,
+    arrived: Vec<Picture>,
 }
 
 impl Slot {
@@ -45,8 +61,9 @@ impl Slot {
             ssrc: 0,
             spec,
             receiver: Receiver::default(),
-            picture: None,
-            times: VecDeque::new(),
+            pictures: VecDeque::new(),
+            decoded_at: 0,
+            gave_up: None,
             first_picture: None,
             publication: None,
             is_fed: false,
@@ -54,8 +71,8 @@ impl Slot {
             reason: None,
             report: SlotReport::default(),
             reported_freezes: 0,
-            report_pixels: 0,
-            shown: Vec::new(),
+            decode_time: 0,
+            arrived: Vec::new(),
         }
     }
 
@@ -72,8 +89,8 @@ impl Slot {
     /// The stream is another one: the connection is new.
     pub fn reset(&mut self, now: Micros) {
         self.receiver.restart(now);
-        self.picture = None;
-        self.times.clear();
+        self.pictures.clear();
+        self.gave_up = None;
         self.first_picture = None;
         self.publication = None;
         self.is_fed = false;
@@ -83,16 +100,18 @@ impl Slot {
 
     /// Who is on the screen.
     pub fn source(&self) -> Option<u16> {
-        self.picture.map(|picture| picture.source)
+        self.pictures.back().map(|(_, picture)| picture.source)
     }
 
-    /// The picture on the screen, if it is not too old, and its frame rate.
-    pub fn on_screen(&self, now: Micros) -> Option<(Shown, u32)> {
-        let last = *self.times.back()?;
-        let recent = self.times.iter().filter(|at| now - **at < FPS_WINDOW).count() as u64;
+    /// What is on the screen, if it is not too old.
+    pub fn on_screen(&self, now: Micros) -> Option<OnScreen> {
+        let mut shown = self.pictures.iter().rev().skip_while(|(at, _)| *at > now);
+        let (last, picture) = *shown.next().filter(|(at, _)| now - at < VISIBLE)?;
+        let recent =
+            self.pictures.iter().filter(|(at, _)| *at <= now && now - at < FPS_WINDOW).count() as u64;
         // A few frames in a short time.
         let fps = (recent * SECOND / FPS_WINDOW) as u32;
-        self.picture.filter(|_| now - last < VISIBLE).map(|picture| (picture, fps))
+        Some(OnScreen { picture, fps, late: last.saturating_sub(picture.captured) })
     }
 
     /// When the first picture came since the last reset.
@@ -113,7 +132,7 @@ impl Slot {
             self.pause(now);
         }
         if state.publication.is_none() {
-            self.times.clear();
+            self.pictures.clear();
         }
         self.publication.clone_from(&state.publication);
         self.is_fed = is_fed;
@@ -127,27 +146,34 @@ impl Slot {
     }
 
     /// A packet came. Returns how many pictures the device was too slow for.
-    pub fn handle(&mut self, now: Micros, packet: Arrived, decode: &mut DecodeBudget) -> u64 {
-        let mut shown = std::mem::take(&mut self.shown);
-        self.receiver.handle(now, packet, &mut shown);
+    pub fn handle(&mut self, now: Micros, packet: Arrived, decoder: &mut Decoder) -> u64 {
+        let mut arrived = std::mem::take(&mut self.arrived);
+        self.receiver.handle(now, packet, &mut arrived);
         let mut dropped = 0;
-        for picture in shown.drain(..) {
+        for picture in arrived.drain(..) {
             let pixels = u64::from(picture.size.0) * u64::from(picture.size.1);
-            if !decode.spend(now, pixels) {
+            decoder.offered(now, pixels);
+            let readable = self.gave_up.is_none() || picture.keyframe;
+            let Some(ready) = readable.then(|| decoder.decode(now, pixels)).flatten() else {
+                self.gave_up.get_or_insert(now);
                 dropped += 1;
                 self.report.frames_dropped += 1;
                 continue;
-            }
+            };
+            self.gave_up = None;
             self.report.frames_decoded += 1;
-            self.report_pixels += pixels;
-            self.picture = Some(picture);
-            self.first_picture.get_or_insert(now);
-            self.times.push_back(now);
-            while self.times.front().is_some_and(|at| now - at > FPS_WINDOW) && self.times.len() > 1 {
-                self.times.pop_front();
-            }
+            // As a browser measures it: from when the decoder of this stream takes it up, whatever it has to share.
+            self.decode_time += ready - self.decoded_at.max(now);
+            self.decoded_at = ready;
+            self.receiver.shown(ready, &picture);
+            self.first_picture.get_or_insert(ready);
+            self.pictures.push_back((ready, picture));
         }
-        self.shown = shown;
+        let old = |(at, _): &(Micros, Picture)| now.saturating_sub(*at) > FPS_WINDOW;
+        while self.pictures.get(1).is_some_and(old) {
+            self.pictures.pop_front();
+        }
+        self.arrived = arrived;
         if self.is_paused {
             self.receiver.pause(now);
         }
@@ -162,94 +188,23 @@ impl Slot {
             let lost = lost.iter().copied().collect();
             items.push(RtcpItem::Nack { sender_ssrc: 1, media_ssrc: self.ssrc, lost });
         }
-        if self.receiver.asks_for_keyframe(now) {
+        let given_up = self.gave_up.is_some_and(|since| now - since >= KEYFRAME_WAIT);
+        if given_up {
+            self.gave_up = Some(now);
+        }
+        if self.receiver.asks_for_keyframe(now) || given_up {
             items.push(RtcpItem::Pli { sender_ssrc: 1, media_ssrc: self.ssrc });
         }
     }
 
     /// How decoding went since the last report; `None` for a slot that showed nothing.
-    pub fn take_report(&mut self, mid: String, capacity: u64) -> Option<SlotReport> {
+    pub fn take_report(&mut self, mid: String) -> Option<SlotReport> {
         let mut report = std::mem::take(&mut self.report);
-        let pixels = std::mem::take(&mut self.report_pixels);
+        let time = std::mem::take(&mut self.decode_time);
         let freezes = self.receiver.counts().freezes;
         report.mid = mid;
         report.freezes = (freezes - std::mem::replace(&mut self.reported_freezes, freezes)) as u32;
-        report.decode_time_ms = (pixels * 1_000 / capacity.max(1)) as u32;
+        report.decode_time_ms = (time / MILLI) as u32;
         (report.frames_decoded + report.frames_dropped > 0).then_some(report)
-    }
-}
-
-/// What a device can decode, as a bucket of pixels.
-#[derive(Debug)]
-pub struct DecodeBudget {
-    capacity: u64,
-    tokens: u64,
-    refilled: Micros,
-    second: Micros,
-    wanted: u64,
-    overloaded: u64,
-}
-
-impl DecodeBudget {
-    /// That many pixels per second.
-    pub fn new(capacity: u64) -> Self {
-        Self { capacity, tokens: capacity / 2, refilled: 0, second: 0, wanted: 0, overloaded: 0 }
-    }
-
-    /// Another capacity from now on: the device got hot, or cooled down.
-    pub fn set(&mut self, capacity: u64) {
-        self.capacity = capacity;
-        self.tokens = self.tokens.min(capacity / 2);
-    }
-
-    /// Pixels per second.
-    pub fn capacity(&self) -> u64 {
-        self.capacity
-    }
-
-    /// Seconds in which more was asked for than there was.
-    pub fn overloaded_seconds(&self) -> u64 {
-        self.overloaded
-    }
-
-    /// Whether a picture can be decoded in time.
-    fn spend(&mut self, now: Micros, pixels: u64) -> bool {
-        let earned = u128::from(self.capacity) * u128::from(now - self.refilled) / u128::from(SECOND);
-        // Half a second of work may pile up, as keyframes of several slots do.
-        self.tokens = (self.tokens + earned.min(u128::from(self.capacity)) as u64).min(self.capacity / 2);
-        self.refilled = now;
-        if now - self.second >= SECOND {
-            // A twentieth more is within the accuracy of any such limit.
-            self.overloaded += u64::from(self.wanted > self.capacity + self.capacity / 20);
-            (self.second, self.wanted) = (now, 0);
-        }
-        self.wanted += pixels;
-        match self.tokens.checked_sub(pixels) {
-            Some(rest) => {
-                self.tokens = rest;
-                true
-            }
-            None => false,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_device_decodes_what_it_can_and_no_more() {
-        let picture = 640 * 360;
-        for (pictures_per_second, expected, overloaded) in [(30, 30, 0), (60, 40, 9)] {
-            let mut budget = DecodeBudget::new(40 * picture);
-            let mut decoded = 0;
-            for n in 0..pictures_per_second * 10 {
-                decoded += u64::from(budget.spend(n * SECOND / pictures_per_second, picture));
-            }
-            let rate = decoded / 10;
-            assert!(rate.abs_diff(expected) <= 2, "{pictures_per_second} a second: {rate}");
-            assert_eq!(budget.overloaded_seconds(), overloaded, "the last second is not over");
-        }
     }
 }

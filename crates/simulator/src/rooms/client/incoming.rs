@@ -50,7 +50,7 @@ impl Client {
         let arrived =
             Arrived { sequence, timestamp: packet.timestamp, marker: packet.marker, csrc, payload, wire };
         if let Some(slot) = self.slots.get_mut(at) {
-            self.traffic.dropped_pictures += slot.handle(now, arrived, &mut self.decode);
+            self.traffic.dropped_pictures += slot.handle(now, arrived, &mut self.decoder);
         }
     }
 

@@ -3,17 +3,21 @@
 use signalling::Source;
 
 use super::{Event, UPLINK_USED, World};
-use crate::links::event::{Micros, SECOND};
+use crate::links::event::{MILLI, Micros, SECOND};
 use crate::rooms::encoder::EncodingSpec;
-use crate::rooms::oracle::{Best, Offered, Oracle, Viewer, utility};
+use crate::rooms::oracle::{Best, Offered, Oracle, View, Viewer, utility};
 use crate::rooms::path::Way;
 use crate::rooms::record::{Lane, STEP, Sample};
 use crate::rooms::scenario::device;
-use crate::rooms::slot::Slot;
+use crate::rooms::slot::{OnScreen, Slot};
 use crate::rooms::spec::TrackSpec;
 
 /// A browser's word about its uplink is about this old.
 const UPLINK_AGE: Micros = SECOND;
+/// A queue at which a browser backs off.
+const UPLINK_QUEUE: Micros = 100 * MILLI;
+/// And how far.
+const UPLINK_DRAIN: f64 = 0.7;
 
 impl World<'_> {
     /// Looks at everybody.
@@ -24,7 +28,10 @@ impl World<'_> {
         for who in 0..self.seats.len() {
             let uplink = self.seats[who].rates[0].integral(now.saturating_sub(UPLINK_AGE), now)
                 / now.clamp(1, UPLINK_AGE);
-            self.seats[who].client.set_uplink((uplink as f64 * UPLINK_USED) as u64);
+            // A browser finds its own queue, and sends less until it is gone.
+            let queued = self.seats[who].path.queue_delay(now, Way::Up) > UPLINK_QUEUE;
+            let used = if queued { UPLINK_USED * UPLINK_DRAIN } else { UPLINK_USED };
+            self.seats[who].client.set_uplink((uplink as f64 * used) as u64);
             self.look_at(who, &offered, &mut oracle);
         }
         self.oracle = oracle;
@@ -80,7 +87,7 @@ impl World<'_> {
             slots,
             max_height: device.max_height,
             max_streams: device.max_streams as usize,
-            decode: spec.decode,
+            decode: seat.client.decode_capacity(),
         };
         let best = match seat.stay {
             Some(_) => oracle.best(who, &viewer, capacity, &others, encodings),
@@ -89,7 +96,7 @@ impl World<'_> {
         let mut delivered = 0.0;
         let mut lit = vec![false; slots.len()];
         for (at, slot) in seat.client.slots().iter().enumerate() {
-            let Some((picture, fps)) = slot.on_screen(now) else { continue };
+            let Some(OnScreen { picture, fps, late }) = slot.on_screen(now) else { continue };
             lit[at] = true;
             let Some(track) = seats
                 .get(usize::from(picture.source))
@@ -97,8 +104,10 @@ impl World<'_> {
             else {
                 continue;
             };
-            let full = track.encodings.get(usize::from(picture.encoding)).map_or(30.0, |e| f64::from(e.fps));
-            delivered += utility(&slots[at], track.source, picture.size, f64::from(fps), full);
+            let full_fps =
+                track.encodings.get(usize::from(picture.encoding)).map_or(30.0, |e| f64::from(e.fps));
+            let view = View { source: track.source, size: picture.size, fps: f64::from(fps), full_fps, late };
+            delivered += utility(&slots[at], device.max_height, &view);
         }
         let downloaded = seat.path.downloaded().0;
         let first = seat.client.slots().iter().filter_map(Slot::first_picture).min();
@@ -115,7 +124,7 @@ impl World<'_> {
         if let Some(course) = &mut seat.person.course {
             course.estimates.push(seat.client.estimate.unwrap_or(0));
             for (lane, slot) in course.lanes.iter_mut().zip(seat.client.slots()) {
-                let picture = slot.on_screen(now).map(|(picture, _)| (picture.source, picture.encoding));
+                let picture = slot.on_screen(now).map(|seen| (seen.picture.source, seen.picture.encoding));
                 lane.push(Lane { picture, reason: slot.reason() });
             }
         }
