@@ -21,6 +21,8 @@ const INTERVAL: (Duration, Duration) = (Duration::from_millis(15), Duration::fro
 const UNKNOWN_INTERVAL: Duration = Duration::from_millis(300);
 /// Encoders of screens skip frames of single encodings as they please.
 const SCREEN_PATIENCE: Duration = Duration::from_secs(1);
+/// Silence of the only encoding that is asked for, after which others are asked for as well.
+const DOUBT: Duration = Duration::from_millis(500);
 /// Encodings that fall silent and come back within this time are given more patience.
 const FLICKER: Duration = Duration::from_secs(5);
 const MAX_PATIENCE: u32 = 4;
@@ -104,6 +106,12 @@ impl Liveness {
         silent
     }
 
+    /// Whether nothing has come for so long that it is worth asking for a sibling, that would tell whether the publisher is well.
+    /// Without any sibling there is nothing that silence could be compared with.
+    pub(crate) fn is_doubtful(&self, now: Timestamp) -> bool {
+        self.is_live() && now - self.last_packet > DOUBT
+    }
+
     /// The publisher said that it stopped.
     pub(crate) fn stopped(&mut self, now: Timestamp) {
         if self.is_live() {
@@ -127,6 +135,14 @@ mod tests {
             liveness.heard(at(n * 33), true);
         });
         liveness
+    }
+
+    #[test]
+    fn one_that_has_nobody_beside_it_is_doubted_after_half_a_second() {
+        let liveness = running(990);
+        assert!(!liveness.is_doubtful(at(1_400)));
+        assert!(liveness.is_doubtful(at(1_500)) && liveness.is_live(), "doubt is no verdict");
+        assert!(!Liveness::default().is_doubtful(at(60_000)), "what was never seen is unknown anyway");
     }
 
     #[test]

@@ -191,7 +191,15 @@ impl Room {
         let record = selection.record.take().filter(|record| !record.input.subscriptions.is_empty());
         out.extend(record.map(|record| Output::Event(RoomEvent::Recorded { participant, record })));
         receiver.egress.set_demand(now, &selection.decision);
-        receiver.decoding = selection.decision.pixel_rate;
+        for origin in receiver.slots.iter().filter_map(|slot| slot.switch.current()) {
+            let encoding = self
+                .publications
+                .get(&origin.publication)
+                .map(|p| &p.encodings[usize::from(origin.encoding)]);
+            if encoding.is_some_and(|encoding| encoding.liveness.is_doubtful(now)) {
+                self.pursue.insert(origin.publication);
+            }
+        }
         self.timers.set(Timer::Egress(at), receiver.egress.deadline(now));
         let slots = receiver.slots.len();
         let mut pictures = false;
@@ -315,6 +323,19 @@ impl Room {
                 let highest = publication.encodings[usize::from(origin.encoding)].highest_spatial();
                 waited[usize::from(origin.encoding)] |=
                     slot.wish().spatial.min(highest) > slot.limit().spatial;
+            }
+        }
+        // A camera that was well a moment ago cannot be told from one that gave this encoding up.
+        if publication.source == Source::Camera && publication.is_on() {
+            let all = 0..publication.encodings.len();
+            let doubtful = |at: usize| publication.encodings[at].liveness.is_doubtful(now);
+            let mut asked = all.clone().filter(|at| wanted[*at] != Joint::Unwanted).peekable();
+            let only = asked.peek().is_some() && asked.all(doubtful);
+            let pixels =
+                |at: usize| publication.encodings[at].size().map(|(w, h)| u64::from(w) * u64::from(h));
+            let least = all.min_by_key(|at| pixels(*at));
+            if let Some(least) = least.filter(|_| only && !publication.subscribers.is_empty()) {
+                wanted[least].join(u32::MAX);
             }
         }
         for (at, encoding) in publication.encodings.iter().enumerate() {
