@@ -29,8 +29,6 @@ pub(crate) struct Participant {
     pub(crate) device: DeviceProfile,
     /// What its device has shown to keep up with.
     pub(crate) health: DecodeHealth,
-    /// What the last decision has it decode, in pixels per second.
-    pub(crate) decoding: u64,
     /// Whether the decisions about it are put out one by one.
     pub(crate) recording: bool,
     pub(crate) connected: bool,
@@ -54,7 +52,6 @@ impl Participant {
             id,
             device,
             health: DecodeHealth::default(),
-            decoding: 0,
             recording: false,
             connected: false,
             wall: WallClock::default(),

@@ -55,6 +55,8 @@ pub(crate) struct Slot {
     pub(crate) switch: Switch,
     pub(crate) stability: Stability,
     pub(crate) explanation: Explanation,
+    /// Pixels of its picture when its receiver last said how decoding went.
+    pub(crate) reported_pixels: u64,
     rtx_ssrc: Option<u32>,
     active: bool,
     codecs: Vec<SlotCodec>,
@@ -89,6 +91,7 @@ impl Slot {
             switch: Switch::default(),
             stability: Stability::default(),
             explanation: Explanation { reason: Reason::PublisherOff, next: None },
+            reported_pixels: 0,
             rtx_ssrc: section.rtx_ssrc,
             active: section.active,
             codecs: section.codecs.clone(),

@@ -3,9 +3,10 @@
 //! Owns how reports shrink and regrow the decode budget. Leaves the nominal budget to `device` and spending
 //! to `allocate`.
 //!
-//! A report of strain sets the ceiling below what was being decoded at that moment, since a preset may
-//! promise far more than was ever asked for. Good reports raise it again in steps. To go back to where the
-//! strain was takes ever longer, so that a warm phone is not tried every few seconds.
+//! A report of strain measures what the device can do: a decoder that does not keep up is never idle, so what it got done is its
+//! capacity. The ceiling goes right below that. While the device keeps up again, the time that a pixel takes shows whether it has
+//! recovered: where it falls clearly, as when a hot phone has cooled down, the ceiling rises in proportion. Otherwise it is tried
+//! in steps, and near what failed ever more rarely, so that a warm phone is not brought to its limit every few seconds.
 
 use std::time::Duration;
 
@@ -19,8 +20,8 @@ use crate::DeviceProfile;
 const DROPPED_PERCENT: u64 = 10;
 
 /// Share of the time, in percent, that one video may spend in its decoder: above it the next slow frame is
-/// late.
-const BUSY_PERCENT: u128 = 80;
+/// late. Several that share a decoder wait for each other, and that counts as well.
+const BUSY_PERCENT: u128 = 95;
 
 /// The same where pictures froze as well; freezes of an idle decoder are the network's.
 const BUSY_AND_FROZEN_PERCENT: u128 = 50;
@@ -28,20 +29,23 @@ const BUSY_AND_FROZEN_PERCENT: u128 = 50;
 /// Reports of fewer frames say nothing.
 const MIN_FRAMES: u64 = 10;
 
-/// What strain leaves of what was being decoded, in percent.
-const SHRINK_PERCENT: u64 = 75;
+/// What is left free of what a device was seen to do, in percent of that.
+const HEADROOM_PERCENT: u64 = 10;
 
-/// What a raise adds, in percent.
+/// What a raise on trial adds, in percent.
 const GROW_PERCENT: u64 = 15;
 
-/// A report that comes sooner after a change covers the time before it.
-const SETTLE: Duration = Duration::from_secs(4);
+/// Encodings are changed so long after a change of the budget: a report that began sooner is about the time before it as well.
+const SETTLE: Duration = Duration::from_millis(500);
 
-/// How long reports must be good before a raise.
-const CALM: Duration = Duration::from_secs(8);
+/// How long reports must be good before a raise on trial.
+const CALM: Duration = Duration::from_secs(6);
 
 /// And at most before one that goes back to where the strain was.
 const CALM_MAX: Duration = Duration::from_secs(120);
+
+/// A pixel that takes at most this part of the time that it took, in percent, shows that a device has recovered.
+const RECOVERED_PERCENT: u64 = 67;
 
 /// One picture of 320x180 fifteen times a second: the least that a device is left with.
 const LEAST: u64 = 320 * 180 * 15;
@@ -57,6 +61,8 @@ pub struct SlotDecode {
     pub time: Duration,
     /// Times the picture stood still.
     pub freezes: u32,
+    /// Pixels of one picture; where the size changed meanwhile, of the larger one.
+    pub pixels: u64,
 }
 
 /// What the reports of one client have shown. Plain state.
@@ -68,33 +74,31 @@ pub struct DecodeHealth {
     changed: Option<Timestamp>,
     /// Since when reports are good.
     calm_since: Option<Timestamp>,
-    /// What was being decoded when strain was last seen, in pixels per second.
+    /// What the device did when it was strained last, in pixels per second.
     failed_at: Option<u64>,
     /// How often strain was seen since a raise beyond that stood.
     failures: u8,
+    /// What a pixel took after the strain was over, in picoseconds, and the ceiling at which that was enough.
+    reference: Option<(u64, u64)>,
+    /// What it took in the last report.
+    last_cost: Option<u64>,
 }
 
 impl DecodeHealth {
-    /// Takes note of a report. `in_use` is what the device is being sent ([`crate::Decision::pixel_rate`]),
-    /// `nominal` what its profile promises, both in pixels per second. True when the budget changed, so that
+    /// Takes note of a report; `nominal` is what the profile promises, in pixels per second. True when the budget changed, so that
     /// it is time to decide again.
-    pub fn report(
-        &mut self,
-        now: Timestamp,
-        interval: Duration,
-        slots: &[SlotDecode],
-        (in_use, nominal): (u64, u64),
-    ) -> bool {
+    pub fn report(&mut self, now: Timestamp, interval: Duration, slots: &[SlotDecode], nominal: u64) -> bool {
         let frames: u64 = slots.iter().map(|slot| u64::from(slot.decoded) + u64::from(slot.dropped)).sum();
-        let settling = self.changed.is_some_and(|at| now - at < SETTLE);
-        if frames < MIN_FRAMES || interval.is_zero() || settling {
+        let settling = self.changed.is_some_and(|at| now - at < interval.saturating_add(SETTLE));
+        let done = done(interval, slots);
+        if frames < MIN_FRAMES || done == 0 || settling {
             return false;
         }
         let before = self.ceiling;
         if strained(interval, slots, frames) {
-            self.shrink(in_use);
+            self.shrink(done);
         } else {
-            self.calm(now, nominal);
+            self.calm(now, nominal, cost(slots));
         }
         if self.ceiling != before {
             self.changed = Some(now);
@@ -109,18 +113,39 @@ impl DecodeHealth {
         DeviceProfile { decode_pixels_per_second, ..profile }
     }
 
-    fn shrink(&mut self, in_use: u64) {
-        let used = self.ceiling.map_or(in_use, |ceiling| ceiling.min(in_use));
-        let left = (u128::from(used) * u128::from(SHRINK_PERCENT) / 100) as u64;
+    fn shrink(&mut self, done: u64) {
+        let can = self.ceiling.map_or(done, |ceiling| ceiling.min(done));
+        let left = can - can / 100 * HEADROOM_PERCENT;
         self.ceiling = Some(left.max(LEAST));
-        self.failed_at = Some(used);
-        self.failures = self.failures.saturating_add(1);
-        self.calm_since = None;
+        self.failed_at = Some(can);
+        // Two reports of one strain count once.
+        self.failures =
+            self.failures.saturating_add(u8::from(self.failures == 0 || self.calm_since.is_some()));
+        // A pixel still takes what it took, until it takes less.
+        self.reference = self.reference.map(|(cost, enough)| (cost, enough.min(left)));
+        (self.calm_since, self.last_cost) = (None, None);
     }
 
-    fn calm(&mut self, now: Timestamp, nominal: u64) {
+    fn calm(&mut self, now: Timestamp, nominal: u64, cost: u64) {
         let calm = now - *self.calm_since.get_or_insert(now);
         let Some(ceiling) = self.ceiling else { return };
+        let Some(last) = self.last_cost.replace(cost) else { return };
+        if self.reference.is_none() && last.abs_diff(cost) <= last / 4 {
+            // What had piled up is worked off: a pixel takes what it takes.
+            self.reference = Some((cost.min(last), ceiling));
+        }
+        // One report alone may be about pictures of another size.
+        let cost = cost.max(last);
+        if let Some((reference, enough)) = self.reference
+            && u128::from(cost) * 100 <= u128::from(reference) * u128::from(RECOVERED_PERCENT)
+        {
+            (self.failed_at, self.failures) = (None, 0);
+            let can = u128::from(enough) * u128::from(reference) / u128::from(cost.max(1));
+            if can > u128::from(ceiling) {
+                self.raise(u64::try_from(can).unwrap_or(u64::MAX), nominal);
+                return;
+            }
+        }
         if calm >= CALM && self.failed_at.is_some_and(|failed| ceiling >= failed) {
             // It stands where it failed before.
             (self.failed_at, self.failures) = (None, 0);
@@ -129,15 +154,40 @@ impl DecodeHealth {
         let wait = match self.failed_at {
             // What failed was above what would have done: a raise to near it may fail as well.
             Some(failed) if more >= failed - failed / 8 => {
-                CALM.saturating_mul(1 << self.failures.min(4)).min(CALM_MAX)
+                CALM.saturating_mul(2 << self.failures.min(4)).min(CALM_MAX)
             }
             _ => CALM,
         };
         if calm >= wait {
-            self.ceiling = (more < nominal).then_some(more);
-            self.calm_since = None;
+            self.raise(more, nominal);
         }
     }
+
+    fn raise(&mut self, to: u64, nominal: u64) {
+        self.ceiling = (to < nominal).then_some(to);
+        self.calm_since = None;
+        if self.ceiling.is_none() {
+            (self.reference, self.last_cost) = (None, None);
+        }
+    }
+}
+
+/// What was decoded, in pixels per second.
+fn done(interval: Duration, slots: &[SlotDecode]) -> u64 {
+    let pixels: u128 = slots.iter().map(|slot| u128::from(slot.decoded) * u128::from(slot.pixels)).sum();
+    let per_second = (pixels * 1_000_000).checked_div(interval.as_micros()).unwrap_or(0);
+    u64::try_from(per_second).unwrap_or(u64::MAX)
+}
+
+/// What a pixel took where it took least, in picoseconds: in the other slots part of the time is waiting for each other.
+fn cost(slots: &[SlotDecode]) -> u64 {
+    let of = |slot: &SlotDecode| {
+        let pixels = u128::from(slot.decoded) * u128::from(slot.pixels);
+        let enough = u64::from(slot.decoded) >= MIN_FRAMES;
+        (slot.time.as_nanos() * 1_000).checked_div(pixels).filter(|_| enough)
+    };
+    let least = slots.iter().filter_map(of).min().unwrap_or(0);
+    u64::try_from(least).unwrap_or(u64::MAX).max(1)
 }
 
 /// Whether the device does not keep up.
@@ -162,7 +212,8 @@ mod tests {
     const NOMINAL: u64 = 30_000_000;
 
     fn slot(decoded: u32, dropped: u32, busy_percent: u64, freezes: u32) -> SlotDecode {
-        SlotDecode { decoded, dropped, time: Duration::from_millis(10 * busy_percent), freezes }
+        let time = Duration::from_millis(10 * busy_percent);
+        SlotDecode { decoded, dropped, time, freezes, pixels: 640 * 360 }
     }
 
     #[test]
@@ -171,53 +222,82 @@ mod tests {
             (vec![slot(30, 0, 20, 0)], false, "all well"),
             (vec![slot(27, 3, 20, 0)], false, "a few dropped"),
             (vec![slot(26, 4, 20, 0)], true, "more than a tenth dropped"),
-            (vec![slot(30, 0, 81, 0)], true, "hardly a pause between frames"),
+            (vec![slot(30, 0, 96, 0)], true, "hardly a pause between frames"),
             (vec![slot(30, 0, 30, 2)], false, "frozen by the network"),
             (vec![slot(30, 0, 60, 1)], true, "frozen and busy"),
             (vec![slot(30, 0, 40, 0); 3], false, "decoders work side by side"),
-            (vec![slot(0, 9, 100, 9)], false, "too few frames to tell"),
+            (vec![slot(1, 8, 100, 9)], false, "too few frames to tell"),
+            (vec![SlotDecode { pixels: 0, ..slot(20, 20, 100, 9) }], false, "of unknown size"),
         ] {
             let mut health = DecodeHealth::default();
-            let changed = health.report(Timestamp::from_secs(9), SECOND, &slots, (20_000_000, NOMINAL));
+            let changed = health.report(Timestamp::from_secs(9), SECOND, &slots, NOMINAL);
             assert_eq!(changed, expected, "{why}");
         }
     }
 
-    /// A device that can decode so much and no more, and is sent all that its budget allows; the budget at
-    /// every second.
-    fn live(capacity: u64, seconds: u64) -> Vec<u64> {
+    /// A device that decodes `capacity` pixels per second and no more, in each second of a list, and is sent all that its budget
+    /// allows; the budget at every second.
+    fn live(capacities: impl IntoIterator<Item = u64>) -> Vec<u64> {
         let mut health = DecodeHealth::default();
-        (0..seconds)
-            .map(|second| {
-                let in_use = health.ceiling.unwrap_or(NOMINAL).min(NOMINAL);
-                let report = if in_use > capacity { slot(20, 10, 95, 1) } else { slot(30, 0, 40, 0) };
-                health.report(Timestamp::from_secs(second), SECOND, &[report], (in_use, NOMINAL));
-                health.ceiling.unwrap_or(NOMINAL)
-            })
-            .collect()
+        let mut budgets = Vec::new();
+        for (second, capacity) in (0..).zip(capacities) {
+            let sent = health.ceiling.unwrap_or(NOMINAL).min(NOMINAL);
+            let pixels = sent / 30;
+            let decoded = (capacity.min(sent) / pixels) as u32;
+            let time =
+                Duration::from_micros((u64::from(decoded) * pixels * 1_000_000 / capacity).min(1_000_000));
+            let report = SlotDecode { decoded, dropped: 30 - decoded.min(30), time, freezes: 0, pixels };
+            health.report(Timestamp::from_secs(second), SECOND, &[report], NOMINAL);
+            budgets.push(health.ceiling.unwrap_or(NOMINAL));
+        }
+        budgets
     }
 
     #[test]
-    fn a_hot_phone_is_relieved_fast_and_tried_ever_more_rarely() {
-        let budgets = live(12_000_000, 600);
-        let relieved = budgets.iter().position(|budget| *budget <= 12_000_000).unwrap();
-        assert!(relieved <= 16, "after {relieved} s");
-        let strained = |from: usize, to: usize| budgets[from..to].iter().filter(|b| **b > 12_000_000).count();
+    fn a_hot_phone_is_relieved_by_one_report_and_tried_ever_more_rarely() {
+        let budgets = live([10_000_000; 600]);
+        assert!((8_000_000..=9_500_000).contains(&budgets[0]), "{}", budgets[0]);
+        let strained = |from: usize, to: usize| budgets[from..to].iter().filter(|b| **b > 10_000_000).count();
         assert!(strained(300, 600) <= strained(0, 300));
-        assert!(strained(300, 600) <= 25, "{} s of 300 under strain", strained(300, 600));
-        assert!(budgets[300..].iter().all(|budget| *budget >= 6_000_000), "never far below what it can do");
+        assert!(strained(0, 600) <= 24, "{} s of 600 under strain", strained(0, 600));
+        assert!(budgets.iter().all(|budget| *budget >= 6_000_000), "never far below what it can do");
     }
 
     #[test]
-    fn a_phone_that_cooled_down_gets_everything_back() {
-        let failed_at = Some(20_000_000);
-        let mut health =
-            DecodeHealth { ceiling: Some(LEAST), failed_at, failures: 3, ..DecodeHealth::default() };
+    fn a_phone_that_cooled_down_gets_most_of_it_back_at_once_and_the_rest_soon() {
+        let hot = std::iter::repeat_n(10_000_000, 30);
+        let budgets = live(hot.chain(std::iter::repeat_n(32_000_000, 30)));
+        assert!(budgets[29] < 10_000_000);
+        assert!(budgets[32] >= 20_000_000, "{:?}", &budgets[30..]);
+        assert!(budgets[45..].iter().all(|budget| *budget == NOMINAL), "{:?}", &budgets[30..]);
+    }
+
+    #[test]
+    fn the_picture_of_another_size_in_one_report_is_no_recovery() {
+        let mut health = DecodeHealth::default();
+        let mut say = |second, slot| health.report(Timestamp::from_secs(second), SECOND, &[slot], NOMINAL);
+        assert!(say(0, slot(20, 10, 100, 0)));
+        let small = slot(30, 0, 60, 0);
+        for second in 2..5 {
+            assert!(!say(second, small));
+        }
+        assert!(!say(5, SlotDecode { pixels: small.pixels * 4, ..small }));
+        assert!(!say(6, small));
+    }
+
+    #[test]
+    fn without_any_sign_of_recovery_everything_comes_back_within_a_quarter_of_an_hour() {
+        let mut health = DecodeHealth {
+            ceiling: Some(LEAST),
+            failed_at: Some(20_000_000),
+            failures: 3,
+            ..DecodeHealth::default()
+        };
         let mut second = 0;
         while health.ceiling.is_some() {
             second += 1;
-            health.report(Timestamp::from_secs(second), SECOND, &[slot(30, 0, 20, 0)], (1_000_000, NOMINAL));
-            assert!(second < 900, "within a quarter of an hour");
+            health.report(Timestamp::from_secs(second), SECOND, &[slot(30, 0, 20, 0)], NOMINAL);
+            assert!(second < 900);
         }
     }
 
@@ -228,13 +308,13 @@ mod tests {
         ) {
             let mut health = DecodeHealth::default();
             let mut now = Timestamp::ZERO;
-            for (decoded, dropped, ms, in_use, nominal) in reports {
+            for (decoded, dropped, ms, pixels, nominal) in reports {
                 now += Duration::from_millis(u64::from(ms));
                 let time = Duration::from_millis(ms.into());
-                let slots = [SlotDecode { decoded, dropped, time, freezes: 1 }; 2];
+                let slots = [SlotDecode { decoded, dropped, time, freezes: 1, pixels }; 2];
                 let before = health;
                 let interval = Duration::from_millis(u64::from(decoded));
-                let changed = health.report(now, interval, &slots, (in_use, nominal));
+                let changed = health.report(now, interval, &slots, nominal);
                 prop_assert_eq!(changed, before.ceiling != health.ceiling);
                 prop_assert!(health.ceiling.is_none_or(|ceiling| ceiling >= LEAST));
             }

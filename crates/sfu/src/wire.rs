@@ -156,6 +156,8 @@ pub(crate) fn slot_decode(said: &signalling::SlotReport) -> Option<(Mid, SlotDec
         dropped: said.frames_dropped,
         time: Duration::from_millis(said.decode_time_ms.into()),
         freezes: said.freezes,
+        // Filled in by whoever knows what was sent.
+        pixels: 0,
     };
     Some((Mid::parse(&said.mid)?, decode))
 }

@@ -35,7 +35,7 @@ use crate::synthetic::Wanted;
 /// How often missing packets are given up and keyframes asked for.
 const TICK: Duration = Duration::from_millis(50);
 /// How often the server is told how decoding goes.
-const REPORT_INTERVAL: Duration = Duration::from_secs(2);
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// The first wait before connecting again; doubled each time, up to the longest one: a server that restarts is met soon.
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 const LONGEST_RETRY: Duration = Duration::from_secs(2);

@@ -191,12 +191,23 @@ impl Room {
     ) {
         let Some(at) = self.position(id) else { return };
         let Some(participant) = self.participants[at].as_mut() else { return };
-        let shows =
-            |mid: Mid| participant.slots.iter().any(|slot| slot.mid == mid && slot.kind == MediaKind::Video);
-        let slots: Vec<SlotDecode> =
-            slots.iter().filter(|(mid, _)| shows(*mid)).map(|(_, decode)| *decode).collect();
-        let (in_use, nominal) = (participant.decoding, participant.device.decode_pixels_per_second);
-        if participant.health.report(now, interval, &slots, (in_use, nominal)) {
+        let mut decoded = Vec::with_capacity(slots.len().min(participant.slots.len()));
+        for slot in participant.slots.iter_mut().filter(|slot| slot.kind == MediaKind::Video) {
+            let Some((_, said)) = slots.iter().find(|(mid, _)| *mid == slot.mid) else { continue };
+            let shown = slot.switch.current().and_then(|origin| {
+                let encoding = self
+                    .publications
+                    .get(&origin.publication)?
+                    .encodings
+                    .get(usize::from(origin.encoding))?;
+                encoding.state_within(slot.limit())
+            });
+            let pixels = shown.map_or(0, |state| u64::from(state.width) * u64::from(state.height));
+            let before = std::mem::replace(&mut slot.reported_pixels, pixels);
+            decoded.push(SlotDecode { pixels: pixels.max(before), ..*said });
+        }
+        let nominal = participant.device.decode_pixels_per_second;
+        if participant.health.report(now, interval, &decoded, nominal) {
             let left = participant.health.applied(participant.device).decode_pixels_per_second;
             tracing::debug!(participant = %id, pixels_per_second = left, "decode budget changed");
             self.reselect.insert(at);
@@ -271,6 +282,8 @@ impl Room {
         let Some(at) = self.position(id) else { return };
         let Some(participant) = self.participants[at].as_mut() else { return };
         participant.egress.on_route_change(now);
+        // Nor is what its pictures fall to now, before anything is known of the new one, a verdict on them.
+        participant.slots.iter_mut().for_each(|slot| slot.stability = selector::Stability::default());
         self.reselect.insert(at);
         self.settle(now, out);
         self.run_egress(now, at, out);

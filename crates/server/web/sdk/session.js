@@ -34,11 +34,10 @@ import { reportBetween } from "./stats.js";
  *   | { phase: "closed", code: string, message: string }} State
  */
 
+/** A look at the figures, and a report of how decoding went: a device that got hot is relieved within one of them. */
 const LOOK_EVERY_MS = 1000;
 /** What is kept of them. */
 const HISTORY_MS = 120_000;
-/** Looks per report: every two seconds, within the 1 to 5 s that the server asks for. */
-const LOOKS_PER_REPORT = 2;
 /** How long a lost path may come back by itself before it is looked for. */
 const PATIENCE_MS = 2500;
 /** How long looking for it may take before everything is set up anew. */
@@ -74,7 +73,6 @@ export class Session extends Emitter {
   #served;
   /** @type {Figures | undefined} */
   #reported;
-  #looks = 0;
   #history = new History(HISTORY_MS);
   /** The most to be sent, in bit/s. @type {number | undefined} */
   #limit;
@@ -353,8 +351,6 @@ export class Session extends Emitter {
     if (peer !== this.#peer) return;
     this.#history.add(sample(performance.now(), this.#room, this.#figures, before));
     this.emit("figures", this.#figures);
-    this.#looks += 1;
-    if (this.#looks % LOOKS_PER_REPORT > 0) return;
     const message = this.#reported && reportBetween(this.#reported, this.#served);
     this.#reported = this.#served;
     if (message && message.slots.length > 0) this.#signalling.send(message);
