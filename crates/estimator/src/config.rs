@@ -14,6 +14,10 @@ pub struct Config {
     pub min: Bitrate,
     /// The target never rises above this.
     pub max: Bitrate,
+    /// Whether what is sent may follow a target that moves by a tenth, as an encoder does. Where it is made of whole layers of many
+    /// pictures, a dip that clears a backlog costs a switch and a keyframe, which makes the next backlog. True by default: then
+    /// the demand tells.
+    pub elastic: bool,
     /// Resolution of arrival times in the feedback: 250 µs for transport-wide feedback, about 1 ms for RFC 8888.
     pub arrival_resolution: Duration,
 }
@@ -24,6 +28,7 @@ impl Default for Config {
             start: Bitrate::from_kbps(300),
             min: Bitrate::from_kbps(50),
             max: Bitrate::from_kbps(100_000),
+            elastic: true,
             arrival_resolution: Duration::from_micros(250),
         }
     }

@@ -144,10 +144,12 @@ impl Estimator {
     /// The sender can follow a target that moves by a tenth: an encoder. Whole layers cannot: a dip that clears a
     /// backlog would cost them a switch and a key frame, which makes the next backlog.
     fn is_elastic(&self) -> bool {
-        self.demand.is_none_or(|demand| {
-            demand.next_useful.is_zero()
-                || demand.next_useful > demand.current && demand.next_useful <= demand.current.scaled(ELASTIC)
-        })
+        self.config.elastic
+            && self.demand.is_none_or(|demand| {
+                demand.next_useful.is_zero()
+                    || demand.next_useful > demand.current
+                        && demand.next_useful <= demand.current.scaled(ELASTIC)
+            })
     }
 
     /// Keeps what is asked per packet. After everything that may change the estimate.

@@ -49,6 +49,8 @@ pub(crate) struct Path {
     /// The target as of then, and the one that the last budget was made of.
     target: Bitrate,
     spent: Bitrate,
+    /// What the last choice spends on video.
+    video: Bitrate,
     results: Vec<estimator::PacketResult>,
     departures: Departures,
 }
@@ -56,7 +58,7 @@ pub(crate) struct Path {
 impl Path {
     /// A path of which nothing is known.
     pub(crate) fn new(now: Timestamp, config: &estimator::Config, limit: Option<Bitrate>) -> Self {
-        let estimator = Estimator::new(now, *config);
+        let estimator = Estimator::new(now, estimator::Config { elastic: false, ..*config });
         let pacer = Pacer::new(now, &estimator.estimate());
         Self {
             estimator,
@@ -70,6 +72,7 @@ impl Path {
             padding: Bitrate::ZERO,
             target: Bitrate::ZERO,
             spent: Bitrate::ZERO,
+            video: Bitrate::ZERO,
             results: Vec::new(),
             departures: Departures::default(),
         }
@@ -172,6 +175,7 @@ impl Path {
     /// What the selector could use, so that probes look for something somebody wants.
     pub(crate) fn set_demand(&mut self, now: Timestamp, decision: &Decision) {
         let reserves = self.reserves();
+        self.video = decision.spent;
         let current = decision.spent + reserves.audio;
         let useful =
             |video: Bitrate| if video.is_zero() { Bitrate::ZERO } else { reserves.estimate_for(video) };
@@ -214,7 +218,7 @@ impl Path {
         let reserves = self.reserves();
         let target = self.estimator.estimate().target;
         (self.target, self.spent) = (target, target);
-        self.history.budget(now, self.limited(target), &reserves)
+        self.history.budget(now, self.limited(target), self.video, &reserves)
     }
 
     /// The most that may be spent in all from now on; `None` for what the path carries.
