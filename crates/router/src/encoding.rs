@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 use units::{Bitrate, Timestamp};
 
 use crate::capture::{CaptureClock, WallClock};
+use crate::egress;
 use crate::history::History;
 use crate::liveness::Liveness;
 use crate::media::{Layer, Media, Parser, Standing};
@@ -37,6 +38,8 @@ pub(crate) struct Rung {
     pub(crate) reading: Reading,
     /// The same as a rule: what decisions go by.
     pub(crate) usual: Reading,
+    /// Measured for long enough to know the rule. Encoders start low.
+    pub(crate) settled: bool,
 }
 
 /// One spatial layer.
@@ -196,6 +199,7 @@ impl Encoding {
                     size,
                     reading: Reading { bitrate: below[temporal], fps: readings[temporal].fps },
                     usual: Reading { bitrate: usually_below[temporal], fps: usual[temporal].fps },
+                    settled: layer.meter.is_settled(),
                 });
             }
         }
@@ -231,7 +235,8 @@ impl Encoding {
         let new_frame =
             self.layers.iter().filter_map(|layer| layer.newest).max().is_none_or(|n| timestamp > n);
         let resized = self.take_sizes(&parsed.sizes);
-        self.measure(now, packet.wire_size, timestamp, parsed.standing.layer);
+        // What it will take of a receiver's link, which is what estimates are about.
+        self.measure(now, packet.payload.len() + egress::OVERHEAD, timestamp, parsed.standing.layer);
         let revived = self.liveness.heard(now, new_frame);
         if parsed.keyframe_start && self.keyframe.is_none_or(|kept| seq > kept) {
             self.keyframe = Some(seq);

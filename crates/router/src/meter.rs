@@ -102,6 +102,11 @@ impl Meter {
             .map(|(bps, fps)| Reading { bitrate: Bitrate::from_f64(bps), fps: (fps + 0.5) as u32 })
     }
 
+    /// Whether the average goes as far back as it will ever do.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.usual.readings == MEMORY
+    }
+
     /// The rates up to each temporal layer, the newest and unfinished tenth of a second left out. An encoding that just
     /// came back still reads as it did before it went.
     pub(crate) fn read(&self) -> Readings {

@@ -33,7 +33,7 @@ const MAX_RTT: Duration = Duration::from_secs(5);
 const REPAIR_BURST: u64 = 64_000;
 
 /// What a packet has on the wire besides its body: fixed header 12, CSRC 4, extensions 8, AES-GCM tag 16, UDP 8, IPv4 20.
-const OVERHEAD: usize = 68;
+pub(crate) const OVERHEAD: usize = 68;
 /// A packet of a probe may leave this much before its time: timers of real hosts fire late as often.
 const EARLY: Duration = Duration::from_micros(500);
 /// Other packets may leave this much before theirs. What a receiver gets at once leaves in one system call, and one packet per
@@ -305,10 +305,12 @@ impl Egress {
         let fresh = self.remb.as_mut().filter(|(_, said, _)| now - *said <= REMB_LIFETIME);
         let Some((rate, _, history)) = fresh else {
             // Nothing is known of the path, but this much of it may be used.
-            return self.limit.map(|limit| BudgetHistory::default().budget(now, limit, &Reserves::default()));
+            return self.limit.map(|limit| {
+                BudgetHistory::default().budget(now, limit, Bitrate::ZERO, &Reserves::default())
+            });
         };
         let rate = self.limit.map_or(*rate, |limit| limit.min(*rate));
-        Some(history.budget(now, rate, &Reserves::default()))
+        Some(history.budget(now, rate, Bitrate::ZERO, &Reserves::default()))
     }
 
     /// The most that may be sent in all, in the long run; `None` for no limit but the path's.
