@@ -24,8 +24,10 @@ use crate::{EncodingState, Policy, PublicationId, Source};
 const SCREEN_FLOOR: u32 = 360;
 /// Until an encoding has been measured: what cameras usually send.
 const ASSUMED_FPS: u32 = 30;
-/// And what an encoder usually spends: bit/s per pixel of the picture at that rate (150 kbit/s for 320x180).
-const ASSUMED_BITS_PER_PIXEL: f64 = 2.6;
+/// And what an encoder usually spends, in bit/s, on so many pixels. Rates grow with their number to the power of three quarters.
+const ASSUMED_RATE: f64 = 150_000.0;
+/// See [`ASSUMED_RATE`].
+const ASSUMED_PIXELS: f64 = 320.0 * 180.0;
 
 /// A selection before it is acted upon.
 #[derive(Debug)]
@@ -74,11 +76,17 @@ pub(crate) fn select(
 
     let (points, offers): (Vec<Vec<OperatingPoint>>, Vec<Vec<Offer>>) =
         shown.iter().map(|(_, slot, publication)| points(now, slot, publication)).unzip();
+    // In a wall of equal tiles nobody is on stage, whoever speaks: it would flicker with every word.
+    let smallest = shown.iter().filter_map(|(_, slot, _)| area(slot)).min();
+    let stands_out = |slot: &Slot| match (area(slot), smallest) {
+        (Some(own), Some(least)) => own > least,
+        _ => true,
+    };
     let subscriptions = shown
         .iter()
         .zip(points.iter().zip(&offers))
         .map(|((_, slot, publication), (points, offers))| {
-            subscription(slot, publication, points, offers, rank(publication) == 0)
+            subscription(slot, publication, points, offers, rank(publication) == 0 && stands_out(slot))
         })
         .collect();
     let device = receiver.health.applied(receiver.device);
@@ -115,6 +123,12 @@ fn subscription<'a>(
     }
 }
 
+/// Pixels that a slot is shown with, where that is known.
+fn area(slot: &Slot) -> Option<u64> {
+    let (width, height) = slot.view.width.zip(slot.view.height)?;
+    Some(u64::from(width) * u64::from(height))
+}
+
 fn role(priority: u8, screen: bool, speaks: bool) -> Role {
     let wished = match priority {
         0 => Role::Thumbnail,
@@ -146,10 +160,15 @@ fn points(now: Timestamp, slot: &Slot, publication: &Publication) -> (Vec<Operat
     let (mut points, mut offers) = (Vec::new(), Vec::new());
     for (at, encoding) in publication.encodings.iter().enumerate() {
         let alive = publication.is_available(at, now);
-        for rung in encoding.rungs() {
+        let rungs = encoding.rungs();
+        let young = rungs.last().filter(|rung| !rung.settled && publication.source == Source::Camera);
+        // Encoders take seconds to get to their rate, and browsers start them low: at first their rate is taken for what it will
+        // be, and so are those of their temporal layers.
+        let grows =
+            young.map_or(1.0, |top| (assumed(top.size) / top.usual.bitrate.as_f64().max(1.0)).max(1.0));
+        for rung in rungs {
             let state = encoding.state_of(&rung);
             let measured = rung.usual.fps > 0;
-            let pixels = u64::from(state.width) * u64::from(state.height);
             points.push(OperatingPoint {
                 // To the selector a spatial layer is an encoding: only temporal layers can be taken up and left at
                 // any time.
@@ -159,9 +178,9 @@ fn points(now: Timestamp, slot: &Slot, publication: &Publication) -> (Vec<Operat
                 height: state.height,
                 fps: if measured { rung.usual.fps } else { ASSUMED_FPS },
                 cost: if measured {
-                    rung.usual.bitrate
+                    rung.usual.bitrate.scaled(grows)
                 } else {
-                    Bitrate::from_f64(pixels as f64 * ASSUMED_BITS_PER_PIXEL)
+                    Bitrate::from_f64(assumed(rung.size))
                 },
                 codec,
                 alive,
@@ -170,6 +189,12 @@ fn points(now: Timestamp, slot: &Slot, publication: &Publication) -> (Vec<Operat
         }
     }
     (points, offers)
+}
+
+/// What an encoder usually spends on a picture of that size, in bit/s.
+fn assumed((width, height): (u32, u32)) -> f64 {
+    let root = (f64::from(width) * f64::from(height) / ASSUMED_PIXELS).sqrt();
+    ASSUMED_RATE * root * root.sqrt()
 }
 
 /// Whether a device that decodes these codecs has use for that one. Every device plays sound.

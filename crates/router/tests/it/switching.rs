@@ -385,7 +385,7 @@ fn a_limit_counts_whatever_the_path_carries_and_lifting_it_is_felt() {
     // The receiver of this test acknowledges nothing, so that nothing else limits it.
     assert_eq!((best.as_str(), world.room.downlink(viewer).unwrap().budget), ("f", None));
 
-    let limit = units::Bitrate::from_kbps(400);
+    let limit = units::Bitrate::from_kbps(300);
     world.act(|room, now, out| room.set_downlink_limit(now, viewer, Some(limit), out));
     world.run(2_000);
     let (rid, reason) = world.on_slot(viewer, 0);
