@@ -22,14 +22,15 @@ fn call(class: DeviceClass, estimates: &[(u64, u64)], subscriptions: Vec<Subscri
     let mut input = input(class, 0, subscriptions);
     let mut history = BudgetHistory::default();
     let reserves = Reserves { audio: Bitrate::from_kbps(60), retransmission_permille: 20 };
-    let (mut text, mut last) = (String::new(), String::new());
+    let (mut text, mut last, mut spent) = (String::new(), String::new(), Bitrate::ZERO);
     let end = estimates.last().unwrap().0;
     for ms in (0..=end).step_by(250) {
         let (_, kbps) = estimates.iter().rev().find(|(from, _)| *from <= ms).unwrap();
         input.now = Timestamp::from_millis(100_000 + ms);
-        let budget = history.budget(input.now, Bitrate::from_kbps(*kbps), &reserves);
+        let budget = history.budget(input.now, Bitrate::from_kbps(*kbps), spent, &reserves);
         input.budget = Some(budget);
         let decision = advance(&mut input);
+        spent = decision.spent;
         let told = story(&input, &decision);
         if told != last {
             write!(text, "{:5.2} s, {kbps} kbit/s: {told}", ms as f64 / 1e3).unwrap();
@@ -86,10 +87,10 @@ fn a_link_that_dips_and_comes_back() {
 
 #[test]
 fn a_link_that_flaps() {
-    // Up for 3.5 s, down for half a second: every rise is a mistake, and they become rarer.
+    // Up for three seconds, down for one: every rise is a mistake, and they become rarer.
     let mut estimates = vec![(0, 1_800)];
     for round in 0..8 {
-        estimates.push((4_000 * round + 3_500, 900));
+        estimates.push((4_000 * round + 3_000, 600));
         estimates.push((4_000 * round + 4_000, 1_800));
     }
     let all = vec![subscription(Role::Stage, shown(1280, 720), plain())];
