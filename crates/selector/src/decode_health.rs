@@ -80,6 +80,8 @@ pub struct DecodeHealth {
     failures: u8,
     /// What a pixel took after the strain was over, in picoseconds, and the ceiling at which that was enough.
     reference: Option<(u64, u64)>,
+    /// Whether that was looked at since the last strain.
+    measured: bool,
     /// What it took in the last report.
     last_cost: Option<u64>,
 }
@@ -121,18 +123,19 @@ impl DecodeHealth {
         // Two reports of one strain count once.
         self.failures =
             self.failures.saturating_add(u8::from(self.failures == 0 || self.calm_since.is_some()));
-        // A pixel still takes what it took, until it takes less.
-        self.reference = self.reference.map(|(cost, enough)| (cost, enough.min(left)));
-        (self.calm_since, self.last_cost) = (None, None);
+        // A pixel takes no less than it took, if no more.
+        self.reference = self.reference.map(|(taken, enough)| (taken, enough.min(left)));
+        (self.calm_since, self.last_cost, self.measured) = (None, None, false);
     }
 
     fn calm(&mut self, now: Timestamp, nominal: u64, cost: u64) {
         let calm = now - *self.calm_since.get_or_insert(now);
         let Some(ceiling) = self.ceiling else { return };
         let Some(last) = self.last_cost.replace(cost) else { return };
-        if self.reference.is_none() && last.abs_diff(cost) <= last / 4 {
+        if !self.measured && last.abs_diff(cost) <= last / 4 {
             // What had piled up is worked off: a pixel takes what it takes.
-            self.reference = Some((cost.min(last), ceiling));
+            let taken = self.reference.map_or(0, |(taken, _)| taken).max(cost.min(last));
+            (self.reference, self.measured) = (Some((taken, ceiling)), true);
         }
         // One report alone may be about pictures of another size.
         let cost = cost.max(last);
