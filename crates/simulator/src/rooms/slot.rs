@@ -100,7 +100,12 @@ impl Slot {
 
     /// Who is on the screen.
     pub fn source(&self) -> Option<u16> {
-        self.pictures.back().map(|(_, picture)| picture.source)
+        self.newest().map(|picture| picture.source)
+    }
+
+    /// The newest picture, which may still be in the decoder.
+    pub fn newest(&self) -> Option<Picture> {
+        self.pictures.back().map(|(_, picture)| *picture)
     }
 
     /// What is on the screen, if it is not too old.

@@ -266,7 +266,7 @@ impl Session {
             if !std::mem::replace(&mut self.seen, true) {
                 tally.first_frame.borrow_mut().add(now - self.started.as_micros());
             }
-            if let Some((picture, _)) = slot.on_screen(now).filter(|_| tally.is_measuring()) {
+            if let Some(picture) = slot.newest().filter(|_| tally.is_measuring()) {
                 tally.latency.borrow_mut().add(now.saturating_sub(picture.captured));
                 *tally.layers.borrow_mut().entry(picture.encoding).or_default() += 1;
             }

@@ -204,7 +204,7 @@ impl Arguments {
         let device = Presets::builtin().profile(self.device.into(), &reported);
         let reserves = Reserves { audio: Bitrate::from_kbps(AUDIO_KBPS), retransmission_permille: 0 };
         let estimate = Bitrate::from_kbps(self.downlink);
-        let budget = BudgetHistory::default().budget(Timestamp::ZERO, estimate, &reserves);
+        let budget = BudgetHistory::default().budget(Timestamp::ZERO, estimate, Bitrate::ZERO, &reserves);
         let (camera, screen) = (self.points(&self.ladder), self.points(&self.screen_ladder));
         let subscription = |role, (width, height), points| Subscription {
             viewport: Viewport::Shown { width, height },
