@@ -39,11 +39,15 @@ pub(crate) fn fuzz(targets: &[&str], seconds: u64, keep: bool) -> Result<(), Fai
         return Err(Failed(format!("no fuzz target {unknown}; there are {}", known.join(", "))));
     }
     let (program, work) = build()?;
-    let mut results = Vec::new();
+    let (mut results, mut broken) = (Vec::new(), Vec::new());
     for name in chosen {
         let kept = corpora.join(name).with_extension("hex");
-        results.push((name, run_one(&program, &work, name, &kept, seconds)?));
-        if keep {
+        match run_one(&program, &work, name, &kept, seconds) {
+            Ok(counts) => results.push((name, counts)),
+            // The others have something to tell as well.
+            Err(failed) => broken.push(failed.0),
+        }
+        if keep && broken.is_empty() {
             merge(&program, &work, name, &kept)?;
         }
     }
@@ -52,7 +56,7 @@ pub(crate) fn fuzz(targets: &[&str], seconds: u64, keep: bool) -> Result<(), Fai
         let [executions, rate, new] = counts;
         println!("{name:<12} {executions:>14} {rate:>10} {new:>8}");
     }
-    Ok(())
+    if broken.is_empty() { Ok(()) } else { Err(Failed(broken.join("\n\n"))) }
 }
 
 fn targets_in(corpora: &Path) -> Result<Vec<String>, Failed> {

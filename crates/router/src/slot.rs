@@ -182,7 +182,9 @@ impl Slot {
     ) -> Verdict {
         let Some(codec) = self.codec(media.codec) else { return Verdict::Drop };
         let is_audio = self.kind == MediaKind::Audio;
-        let start = media.keyframe_start && !media.is_padding();
+        // A keyframe that comes late after an absence lies behind what was sent before it.
+        let is_behind = || self.rewriter.is_behind(origin, media.seq);
+        let start = media.keyframe_start && !media.is_padding() && !is_behind();
         // Sound has no keyframes and cannot wait.
         let landing = || if is_audio { Landing::Good } else { self.rewriter.landing(media.capture) };
         let verdict = self.switch.judge(now, origin, start, landing);

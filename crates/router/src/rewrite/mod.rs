@@ -218,6 +218,11 @@ impl Rewriter {
         self.newest.is_some_and(|newest| seq <= newest.incoming)
     }
 
+    /// Whether that packet is of what was last sent and not ahead of it: to start there would show the same again.
+    pub(crate) fn is_behind(&self, origin: Origin, seq: u64) -> bool {
+        self.is_late(seq) && self.stretches.back().is_some_and(|stretch| stretch.origin == origin)
+    }
+
     /// Whether that number is the newest that went out.
     pub(crate) fn is_newest(&self, seq: u64) -> bool {
         self.newest.is_some_and(|newest| seq == newest.incoming)
