@@ -32,16 +32,17 @@ impl Backlog {
         if self.has_rested(now) && !blocked {
             return 0.0;
         }
-        self.bytes + produced / 8.0 * (now - self.at).as_secs_f64()
+        self.bytes + produced / 8e6 * micros(self.at, now)
     }
 
     /// Brings the count up to now.
     pub(crate) fn advance(&mut self, now: Timestamp, produced: f64, blocked: bool) {
-        self.bytes = self.bytes(now, produced, blocked);
-        self.at = now;
         if self.has_rested(now) && !blocked {
-            (self.busy_since, self.paced) = (now, 0.0);
+            (self.busy_since, self.paced, self.bytes) = (now, 0.0, 0.0);
+        } else {
+            self.bytes += produced / 8e6 * micros(self.at, now);
         }
+        self.at = now;
     }
 
     /// A packet left, at a pacing rate in bit/s.
@@ -52,9 +53,13 @@ impl Backlog {
 
     /// More time went by than what was sent takes at the pacing rate.
     fn has_rested(&self, now: Timestamp) -> bool {
-        let busy = now.as_micros() as f64 - self.busy_since.as_micros() as f64;
-        busy > LATE * self.paced + SLACK
+        micros(self.busy_since, now) > LATE * self.paced + SLACK
     }
+}
+
+/// From one to the other. Called per packet, and signed integers become floating point in one instruction.
+fn micros(from: Timestamp, to: Timestamp) -> f64 {
+    to.as_micros().cast_signed().saturating_sub(from.as_micros().cast_signed()) as f64
 }
 
 #[cfg(test)]

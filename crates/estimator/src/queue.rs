@@ -265,7 +265,7 @@ impl OwnBurst {
     /// A packet left. The burst in front of it and with it, bytes. Called per packet, so in floating point.
     pub(crate) fn on_sent(&mut self, now: Timestamp, size: DataSize, target_bps: f64) -> u64 {
         let drained = Self::DRAIN * target_bps / 8e6
-            * (now.as_micros() - self.at.as_micros().min(now.as_micros())) as f64;
+            * (now.as_micros() - self.at.as_micros().min(now.as_micros())).cast_signed() as f64;
         self.at = now;
         self.bytes = (self.bytes - drained).max(0.0) + size.as_bytes() as f64;
         self.bytes as u64

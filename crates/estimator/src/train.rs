@@ -54,16 +54,17 @@ impl Trains {
         if sent < self.last_sent {
             return;
         }
-        let per_micro = target / 8e6;
-        let passed = (sent - self.last_sent).as_micros() as f64;
-        self.queue = (self.queue - passed * per_micro).max(0.0) + f64::from(size);
+        // In milliseconds at the target's rate; signed integers become floating point in one instruction.
+        let per_milli = target / 8e3;
+        let passed = (sent.as_micros() - self.last_sent.as_micros()).cast_signed() as f64 / 1_000.0;
+        self.queue = (self.queue - passed * per_milli).max(0.0) + f64::from(size);
         self.last_sent = sent;
         let delay = arrival - i64::try_from(sent.as_micros()).unwrap_or(i64::MAX);
         let train = &mut self.train;
         if train.packets == 0.0 {
             self.origin = delay;
         }
-        let model = self.queue / per_micro / 1_000.0;
+        let model = self.queue / per_milli;
         let delay = (delay - self.origin) as f64 / 1_000.0;
         train.packets += 1.0;
         train.model += model;
