@@ -17,7 +17,7 @@ async fn two_talk_directly_and_go_back_to_the_server_for_a_third() {
     let crowd = Crowd::open(&call).await;
     let ana = call.join(small("Ana", "&direct=1")).await;
     let ben = call.join(small("Ben", "&direct=1")).await;
-    let pair = [(&ana, "Ben"), (&ben, "Ana")];
+    let pair = [(&ben, "Ana"), (&ana, "Ben")];
     for (page, other) in pair {
         page.until(&format!("{other} comes directly"), |seen| goes_directly(seen, other).then_some(())).await;
         page.until_more_frames(other, 30).await;
@@ -27,11 +27,19 @@ async fn two_talk_directly_and_go_back_to_the_server_for_a_third() {
         let said = "document.querySelector('.tile:not(.own) .badge').dataset.reason === 'direct'";
         page.until_js("the badge says so", said).await;
     }
+    // What comes later goes the same way, after another agreement between the two, and back where it came from.
+    ana.press("button[title='Share screen']").await;
+    let screen = "document.querySelector('.tile.screen .badge')?.dataset.reason === 'direct' \
+                  && document.querySelector('.tile.screen video').videoWidth > 0";
+    ben.until_js("the screen comes directly", screen).await;
+    ana.click(".sharing button").await;
+    ben.until_js("the screen is gone", "!document.querySelector('.tile.screen')").await;
+    ben.until_more_frames("Ana", 10).await;
     // By the server goes nothing any more: what it would send is hidden, so nothing is encoded for it.
     for (page, other) in pair {
         let idle = |seen: &Terrace| {
             let slot = seen.video_of(other)?;
-            let quiet = seen.sent.iter().all(|encoding| !encoding.active);
+            let quiet = seen.sent.iter().all(|encoding| encoding.kbps == 0.0);
             (slot.rid.is_none() && slot.reason.as_deref() == Some("hidden") && quiet).then_some(())
         };
         page.until("the server is not needed", idle).await;
@@ -49,8 +57,9 @@ async fn two_talk_directly_and_go_back_to_the_server_for_a_third() {
         page.until_more_frames("Eve", 5).await;
         let longest = gap(page).await;
         eprintln!("{}: no frame for {longest} ms at most on the way back to the server", page.name);
-        // At 15 frames per second one takes 67 ms. Busy machines make browsers stutter without anything of ours.
-        assert!(longest < 1_500, "{}: {longest} ms without a frame", page.name);
+        // At 15 frames per second one takes 67 ms. A browser whose encodings were off may send one frame of a larger one and
+        // then none, which the server waits two seconds for before it goes back to a smaller one.
+        assert!(longest < 3_000, "{}: {longest} ms without a frame", page.name);
     }
     eventually("Eve sees both".to_owned(), async || match crowd.decoding().await[..] {
         [2] => Ok(()),

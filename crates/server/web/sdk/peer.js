@@ -54,6 +54,8 @@ export class Peer extends Emitter {
   #due = false;
   /** Changes of encodings wait for each other: the browser refuses two at once. */
   #parameters = Promise.resolve();
+  /** What stands of the demand, by MID. @type {Map<string, Demand>} */
+  #demands = new Map();
   #encoder;
 
   /**
@@ -160,6 +162,7 @@ export class Peer extends Emitter {
 
   async #settled() {
     this.#offering = false;
+    for (const demand of this.#demands.values()) this.#obey(demand);
     if (this.#due) {
       this.#due = false;
       await this.negotiate();
@@ -191,6 +194,12 @@ export class Peer extends Emitter {
    * @param {Demand} demand
    */
   applyDemand(demand) {
+    this.#demands.set(demand.mid, demand);
+    this.#obey(demand);
+  }
+
+  /** @param {Demand} demand */
+  #obey(demand) {
     const found = [...this.#senders].find(([, { mid }]) => mid === demand.mid);
     if (!found) return;
     const [sending, { sender }] = found;
@@ -198,7 +207,7 @@ export class Peer extends Emitter {
       const parameters = sender.getParameters();
       if (obey(parameters.encodings, demand.encodings, this.#encodings(sending))) await sender.setParameters(parameters);
     }).catch(() => {
-      // The connection was closed meanwhile, or an offer is under way; the next demand says it all again.
+      // The connection was closed meanwhile, or an offer is under way, after which this is done again.
     });
   }
 
