@@ -373,6 +373,14 @@ impl Room {
 
     /// Does everything that is due.
     pub(super) fn run_timers(&mut self, now: Timestamp, out: &mut Vec<Output>) {
+        self.run_due(now, out);
+        self.settle(now, out);
+        // A picture that starts with what has just been settled is reported at once.
+        self.run_due(now, out);
+        self.settle(now, out);
+    }
+
+    fn run_due(&mut self, now: Timestamp, out: &mut Vec<Output>) {
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
                 Timer::Select(at) => {
@@ -386,7 +394,6 @@ impl Room {
                 Timer::Speakers => self.update_speakers(now, out),
             }
         }
-        self.settle(now, out);
     }
 
     /// Sends what is due on the way to a participant.
