@@ -52,7 +52,7 @@ impl Participant {
             id,
             device,
             health: DecodeHealth::default(),
-            recording: false,
+            recording: config.record_decisions,
             connected: false,
             wall: WallClock::default(),
             publications: Vec::new(),

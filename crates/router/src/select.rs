@@ -60,8 +60,8 @@ pub(crate) fn select(
     publications: &BTreeMap<PublicationId, Publication>,
     speakers: &Speakers,
     budget: Option<Budget>,
+    max_height: Option<u32>,
     policy: Option<&mut Box<dyn Policy>>,
-    record: bool,
 ) -> Selection {
     let mut shown: Vec<(usize, &Slot, &Publication)> = receiver
         .slots
@@ -86,7 +86,12 @@ pub(crate) fn select(
         .iter()
         .zip(points.iter().zip(&offers))
         .map(|((_, slot, publication), (points, offers))| {
-            subscription(slot, publication, points, offers, rank(publication) == 0 && stands_out(slot))
+            let bound = max_height.filter(|_| bounds(max_height, slot, publication));
+            let speaks = rank(publication) == 0 && stands_out(slot);
+            Subscription {
+                max_height: bound.or(slot.view.max_height),
+                ..subscription(slot, publication, points, offers, speaks)
+            }
         })
         .collect();
     let device = receiver.health.applied(receiver.device);
@@ -95,7 +100,7 @@ pub(crate) fn select(
         Some(policy) => policy.decide(&input),
         None => selector::allocate(&input),
     };
-    let record = record.then(|| Box::new(Recorded::new(&input, &decision)));
+    let record = receiver.recording.then(|| Box::new(Recorded::new(&input, &decision)));
     Selection { slots: shown.iter().map(|(at, ..)| *at).collect(), offers, decision, record }
 }
 
@@ -114,7 +119,6 @@ fn subscription<'a>(
     Subscription {
         viewport: Viewport::from_sides(slot.view.width, slot.view.height),
         max_fps: slot.view.max_fps,
-        max_height: slot.view.max_height,
         floor_height: if screen { SCREEN_FLOOR } else { 0 },
         target: position(slot.switch.target(), slot.wish()),
         current: position(slot.switch.current(), slot.limit()),
@@ -127,6 +131,12 @@ fn subscription<'a>(
 fn area(slot: &Slot) -> Option<u64> {
     let (width, height) = slot.view.width.zip(slot.view.height)?;
     Some(u64::from(width) * u64::from(height))
+}
+
+/// Whether the bound on everybody's cameras is lower than what the client itself asked for.
+pub(crate) fn bounds(max_height: Option<u32>, slot: &Slot, publication: &Publication) -> bool {
+    let camera = publication.source != Source::Screen;
+    max_height.is_some_and(|max| camera && slot.view.max_height.is_none_or(|own| own > max))
 }
 
 fn role(priority: u8, screen: bool, speaks: bool) -> Role {

@@ -41,11 +41,13 @@ pub enum Reason {
     Startup,
     /// It is not shown.
     Hidden,
+    /// The server has more to do than it can. Given by the room, which knows; never by the selector itself.
+    ServerBusy,
 }
 
 impl Reason {
     /// Every reason, for tables and metrics.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Optimal,
         Self::Bandwidth,
         Self::Viewport,
@@ -61,6 +63,7 @@ impl Reason {
         Self::WaitingForKeyframe,
         Self::Startup,
         Self::Hidden,
+        Self::ServerBusy,
     ];
 
     /// Whether a budget that may grow again stands in the way.
@@ -87,6 +90,7 @@ impl Reason {
             Self::WaitingForKeyframe => "waiting_for_keyframe",
             Self::Startup => "startup",
             Self::Hidden => "hidden",
+            Self::ServerBusy => "server_busy",
         }
     }
 }

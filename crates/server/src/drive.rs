@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use transport::Protocol;
 use units::Timestamp;
 
+use crate::busy::{Meter, thread_time};
 use crate::capture::Captures;
 use crate::clock::Clock;
 use crate::decision_log::DecisionLog;
@@ -36,6 +37,10 @@ pub(crate) struct Driver {
     connections: BTreeMap<(SocketAddr, SocketAddr), mpsc::Sender<Bytes>>,
     /// When the node wants to be called again.
     deadline: Option<Timestamp>,
+    /// How much of its core this thread uses; `None` where the system does not tell.
+    meter: Option<Meter>,
+    /// The node gives way to too much work, and is to be told as soon as that is over.
+    overloaded: bool,
     stopping: bool,
     /// Kept for its memory; empty between turns.
     arrivals: Vec<Arrival>,
@@ -60,6 +65,8 @@ impl Driver {
             sessions: BTreeMap::new(),
             connections: BTreeMap::new(),
             deadline: None,
+            meter: None,
+            overloaded: false,
             stopping: false,
             arrivals: Vec::new(),
         }
@@ -67,12 +74,15 @@ impl Driver {
 
     /// Runs until told to shut down, or until nobody is left who could tell.
     pub(crate) async fn run(mut self) {
+        self.meter = thread_time().map(|used| Meter::new(self.clock.now(), used));
         while !self.stopping {
+            let look = self.meter.filter(|_| self.overloaded).map(|meter| meter.due());
+            let deadline = [self.deadline, look].into_iter().flatten().min();
             let message = tokio::select! {
                 message = self.inbox.recv() => Some(message.unwrap_or(ToWorker::Shutdown)),
                 // An error of the socket shows again on the next receive, which ignores what concerns no datagram.
                 _ = self.socket.readable() => None,
-                () = wait(&self.clock, self.deadline) => None,
+                () = wait(&self.clock, deadline) => None,
             };
             if let Some(message) = message {
                 self.take(message);
@@ -93,9 +103,20 @@ impl Driver {
             if self.deadline.is_some_and(|deadline| deadline <= self.clock.now()) {
                 self.input(Input::Timeout);
             }
+            self.look_at_the_core();
             self.socket.flush();
         }
         tracing::debug!(counters = ?self.socket.counters(), "worker ends");
+    }
+
+    /// Tells the node once a second how much of its core it uses.
+    fn look_at_the_core(&mut self) {
+        let now = self.clock.now();
+        let Some(meter) = self.meter.as_mut().filter(|meter| meter.due() <= now) else { return };
+        let Some(used) = thread_time() else { return };
+        let busy = meter.look(now, used);
+        self.input(Input::Busy(busy));
+        self.overloaded = self.node.load().overload > 0;
     }
 
     /// One message from a signalling socket or from the server.

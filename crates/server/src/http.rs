@@ -126,6 +126,9 @@ async fn health(State(app): State<Arc<App>>) -> Response<Body> {
 async fn readiness(state: State<Arc<App>>) -> Response<Body> {
     match state.draining.load(Ordering::Relaxed) {
         true => plain(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+        false if state.signalling.workers.overloaded().await => {
+            plain(StatusCode::SERVICE_UNAVAILABLE, "busy\n")
+        }
         false => health(state).await,
     }
 }

@@ -32,6 +32,7 @@
 mod access;
 mod admin;
 mod admission;
+mod busy;
 mod capture;
 mod certificate;
 mod cli;

@@ -200,7 +200,20 @@ impl Workers {
         tokio::time::timeout(PROBE_TIMEOUT, probe).await.unwrap_or(false)
     }
 
-    /// The same where nothing can wait; a worker with a full inbox is not told.
+    /// Does every worker have more to do than it can? One that does not answer is a matter of health.
+    pub(crate) async fn overloaded(&self) -> bool {
+        let probe = async {
+            for inbox in &self.inboxes {
+                if inbox.ask(|node| node.load().overload == 0).await != Some(false) {
+                    return false;
+                }
+            }
+            true
+        };
+        tokio::time::timeout(PROBE_TIMEOUT, probe).await.unwrap_or(false)
+    }
+
+    /// Tells all workers to end where nothing can wait; a worker with a full inbox is not told.
     pub(crate) fn let_go(&self) {
         for inbox in &self.inboxes {
             let _ = inbox.try_send(ToWorker::Shutdown);

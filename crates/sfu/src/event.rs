@@ -67,6 +67,9 @@ pub enum Input {
         /// The connection.
         session: SessionId,
     },
+    /// How much of its core the node's thread used since this was said last, in thousandths. Once a second is often
+    /// enough. A node that is never told takes everybody and bounds nothing.
+    Busy(u16),
     /// The deadline of [`Output::Wait`] has come.
     Timeout,
     /// Tell everybody that the node goes down, and let go of everything.

@@ -40,6 +40,7 @@ mod negotiation;
 mod node;
 mod notice;
 mod operator;
+mod overload;
 mod pair;
 mod participant;
 mod room;

@@ -15,6 +15,7 @@ use transport::{CloseReason, Event, IncomingRtp, Path};
 use units::{Timers, Timestamp};
 
 use crate::hold::{Next, Waiting};
+use crate::overload::Overload;
 use crate::participant::{MediaPath, Participant};
 use crate::room::{Room, RoomId};
 use crate::routes::Routes;
@@ -54,6 +55,7 @@ pub struct Sfu {
     /// No participant may come that is not there already.
     pub(crate) draining: bool,
     pub(crate) closing: bool,
+    pub(crate) overload: Overload,
     pub(crate) stats: Stats,
     outputs: VecDeque<Output>,
     /// What rooms want done, kept to reuse its memory. Empty between calls.
@@ -85,6 +87,7 @@ impl Sfu {
             noisy: BTreeSet::new(),
             draining: false,
             closing: false,
+            overload: Overload::default(),
             stats: Stats::default(),
             outputs: VecDeque::new(),
             routed: Vec::new(),
@@ -107,6 +110,7 @@ impl Sfu {
             Input::Message { session, message } => self.message(now, session, message),
             Input::Join { session, join, admission } => self.admit(now, session, *join, admission),
             Input::Operator(command) => self.operate(now, command),
+            Input::Busy(thousandths) => self.busy(now, thousandths),
             Input::SessionLost { session } => self.session_lost(now, session),
             Input::Timeout => {}
             Input::Shutdown => self.shutdown(now),
@@ -130,6 +134,7 @@ impl Sfu {
         Load {
             rooms: self.rooms.len(),
             participants: self.participants.len(),
+            overload: self.overload.step(),
             connected: self.participants.values().filter(|p| p.media == MediaPath::Connected).count(),
             pairs: self.rooms.values().filter(|room| room.pair.is_some()).count(),
         }
@@ -138,6 +143,22 @@ impl Sfu {
     /// The node's counters.
     pub fn stats(&self) -> &Stats {
         &self.stats
+    }
+
+    fn busy(&mut self, now: Timestamp, thousandths: u16) {
+        if !self.overload.look(now, thousandths) {
+            return;
+        }
+        let (step, max_height) = (self.overload.step(), self.overload.max_height());
+        tracing::warn!(
+            step,
+            ?max_height,
+            "the node's core is used up, or was: newcomers and pictures change"
+        );
+        let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
+        for id in rooms {
+            self.with_router(now, id, |router, out| router.set_max_height(now, max_height, out));
+        }
     }
 
     fn datagram(&mut self, now: Timestamp, path: Path, data: BytesMut) {

@@ -106,6 +106,10 @@ impl Sfu {
             let text = "the server takes nobody new, as it is to be stopped; try another".to_owned();
             return Err((ErrorCode::ShuttingDown, text));
         }
+        if !self.overload.admits() {
+            let text = "the server has as much to do as it can; try again in a minute".to_owned();
+            return Err((ErrorCode::ServerFull, text));
+        }
         let limits = self.config.limits;
         if self.participants.len() >= limits.participants {
             return Err((

@@ -42,4 +42,7 @@ pub struct Load {
     pub connected: usize,
     /// Rooms of two who were told that they may exchange media directly.
     pub pairs: usize,
+    /// How far the node gives way to more work than its core can do: 0 for not at all, from 1 on it takes nobody new, at 2
+    /// cameras show at most 360 lines, at 3 at most 180.
+    pub overload: u8,
 }

@@ -3,6 +3,7 @@
 mod call;
 mod decoding;
 mod estimating;
+mod overload;
 mod pairing;
 mod paths;
 mod scalable;
@@ -77,6 +78,26 @@ impl Node {
         }
         self.now = end;
     }
+}
+
+#[test]
+fn a_busy_node_refuses_newcomers_and_takes_back_who_was_there() {
+    let mut node = Node::new(Limits::default());
+    let ada = node.join(1, "Ada");
+    for _ in 0..2 {
+        node.pass(Duration::from_secs(1));
+        node.input(Input::Busy(950));
+    }
+    let refused = node.join(2, "Bob");
+    assert_eq!((&refused["code"], &refused["fatal"]), (&json!("server_full"), &json!(true)), "{refused}");
+    node.input(Input::SessionLost { session: SessionId(1) });
+    node.send(3, json!({"type": "join", "room": "standup", "name": "Ada", "resume": ada["resume"]}));
+    assert_eq!(node.heard(3).pop().unwrap()["resumed"], true);
+    for _ in 0..11 {
+        node.pass(Duration::from_secs(1));
+        node.input(Input::Busy(100));
+    }
+    assert_eq!(node.join(4, "Bob")["type"], "joined");
 }
 
 fn kinds(messages: &[Value]) -> Vec<&str> {

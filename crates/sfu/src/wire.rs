@@ -125,6 +125,7 @@ fn reason(reason: selector::Reason) -> signalling::Reason {
         From::WaitingForKeyframe => To::WaitingForKeyframe,
         From::Startup => To::Startup,
         From::Hidden => To::Hidden,
+        From::ServerBusy => To::ServerBusy,
     }
 }
 

@@ -216,6 +216,8 @@ pub enum Reason {
     Startup,
     /// The slot is hidden, or wants nothing.
     Hidden,
+    /// The server has more to do than it can, and shows everybody less for a while.
+    ServerBusy,
     /// A reason of a newer server.
     #[serde(other)]
     Other,

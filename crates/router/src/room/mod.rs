@@ -47,6 +47,8 @@ pub struct Room {
     /// Publications whose receivers may wait for a keyframe that nobody asked for yet, or want other
     /// encodings.
     pursue: BTreeSet<PublicationId>,
+    /// The shorter side of what cameras may show anybody, in pixels.
+    max_height: Option<u32>,
     timers: Timers,
     stats: RoomStats,
 }
@@ -77,6 +79,7 @@ impl Room {
             reassign: Reassign::default(),
             reselect: BTreeSet::new(),
             pursue: BTreeSet::new(),
+            max_height: None,
             timers: Timers::default(),
             stats: RoomStats::default(),
         }
@@ -171,12 +174,21 @@ impl Room {
         self.settle(now, out);
     }
 
+    /// Bounds what cameras show to everybody, whatever link and device would carry: the shorter side in pixels; `None` for
+    /// no bound. Screens stay as they are.
+    pub fn set_max_height(&mut self, now: Timestamp, max_height: Option<u32>, out: &mut Vec<Output>) {
+        if std::mem::replace(&mut self.max_height, max_height) != max_height {
+            self.reselect.extend(self.positions.values());
+            self.settle(now, out);
+        }
+    }
+
     /// Whether every decision about a participant is put out with all that it depended on ([`RoomEvent::Recorded`]), as
     /// [`Config::record_decisions`] does for everybody.
     pub fn set_recording(&mut self, id: ParticipantId, recording: bool) {
         let Some(at) = self.position(id) else { return };
         let Some(participant) = self.participants[at].as_mut() else { return };
-        participant.recording = recording;
+        participant.recording = recording || self.config.record_decisions;
     }
 
     /// How decoding went at a participant over the last `interval`, by slot. Its decode budget shrinks and regrows with it;

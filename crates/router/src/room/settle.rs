@@ -16,7 +16,7 @@ use crate::demand::Joint;
 use crate::media::Media;
 use crate::publication::{MAX_ENCODINGS, Publication, SlotRef};
 use crate::rewrite::Origin;
-use crate::select::{Offer, Selection, decodes, select};
+use crate::select::{Offer, Selection, bounds, decodes, select};
 use crate::slot::{Explanation, Slot};
 use crate::speaker::Sounding;
 use crate::timers::Timer;
@@ -183,9 +183,15 @@ impl Room {
         let budget = receiver.egress.budget(now);
         receiver.egress.stats_mut().budget = budget.map(|budget| budget.keep);
         let mut policy = receiver.policy.take();
-        let record = self.config.record_decisions || receiver.recording;
-        let mut selection =
-            select(now, receiver, &self.publications, &self.speakers, budget, policy.as_mut(), record);
+        let mut selection = select(
+            now,
+            receiver,
+            &self.publications,
+            &self.speakers,
+            budget,
+            self.max_height,
+            policy.as_mut(),
+        );
         receiver.policy = policy;
         let participant = receiver.id;
         let record = selection.record.take().filter(|record| !record.input.subscriptions.is_empty());
@@ -243,6 +249,7 @@ impl Room {
                 }
                 slot.explanation.reason = match choice.reason {
                     _ if !publication.is_on() => Reason::PublisherOff,
+                    Reason::UserRequest if bounds(self.max_height, slot, publication) => Reason::ServerBusy,
                     Reason::PublisherOff if !slot.accepts(publication.codec) => Reason::Codec,
                     reason => reason,
                 };

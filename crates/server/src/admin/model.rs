@@ -38,6 +38,9 @@ pub(crate) struct WorkerState {
     pub(crate) participants: u64,
     /// Participants whose media path is there.
     pub(crate) connected: u64,
+    /// How far it gives way to more work than its core can do: 0 for not at all, from 1 on it takes nobody new, at 2 cameras
+    /// show at most 360 lines, at 3 at most 180.
+    pub(crate) overload: u8,
 }
 
 impl From<Load> for WorkerState {
@@ -47,6 +50,7 @@ impl From<Load> for WorkerState {
             rooms: number(load.rooms),
             participants: number(load.participants),
             connected: number(load.connected),
+            overload: load.overload,
         }
     }
 }

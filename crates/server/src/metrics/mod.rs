@@ -118,9 +118,14 @@ type Worker = (String, Load, Stats, Counters);
 type Of<T, N> = fn(&T) -> N;
 
 fn holds(families: &mut Families, workers: &[Worker]) {
-    let gauges: [(&str, &'static str, Of<Load, usize>); 4] = [
+    let gauges: [(&str, &'static str, Of<Load, usize>); 5] = [
         ("rooms", "Rooms with somebody in them", |load| load.rooms),
         ("participants", "Participants, those who may return included", |load| load.participants),
+        (
+            "overload",
+            "How far a worker gives way to more work than its core can do: from 1 on nobody new, at 2 and 3 smaller pictures",
+            |load| usize::from(load.overload),
+        ),
         ("participants_connected", "Participants whose media path is there", |load| load.connected),
         ("pairs", "Rooms of two who were told that they may exchange media directly", |load| load.pairs),
     ];

@@ -38,7 +38,7 @@ export const PATH = "/v1/signal";
  *
  * @typedef {"optimal" | "bandwidth" | "viewport" | "device_height" | "device_decode_budget" | "device_stream_count"
  *   | "power" | "user_request" | "publisher_off" | "codec" | "priority" | "dwell" | "waiting_for_keyframe" | "startup"
- *   | "hidden" | "other"} Reason
+ *   | "hidden" | "server_busy" | "other"} Reason
  * @typedef {{ rid?: string, width: number, height: number, fps: number, missing_bps?: number,
  *             missing_pixels_per_second?: number }} NextStep
  * @typedef {{ mid: string, participant?: string, publication?: string, rid?: string, width?: number,

@@ -58,6 +58,12 @@ export const REASONS = {
     next: "comes when it no longer does",
     grade: "limited",
   },
+  server_busy: {
+    short: "the server is busy",
+    because: "because the server has more to do than it can",
+    next: "comes when it has less to do",
+    grade: "limited",
+  },
   user_request: {
     short: "as you asked",
     because: "because you asked for no more",
