@@ -37,9 +37,9 @@ pub(crate) const OVERHEAD: usize = 68;
 /// A packet of a probe may leave this much before its time: timers of real hosts fire late as often.
 const EARLY: Duration = Duration::from_micros(500);
 /// Other packets may leave this much before theirs. What a receiver gets at once leaves in one system call, and one packet per
-/// wake would be most of what a server does. Browsers let 40 ms of their own pace leave at once; a queue on the path feels a
-/// burst of a quarter of that as less than a frame, and the estimator knows its own bursts.
-const AHEAD: Duration = Duration::from_millis(10);
+/// wake would be most of what a server does. Browsers let 40 ms of their own pace leave at once; with less than half of that
+/// an ordinary frame of the top layer leaves whole, and the estimator knows its own bursts.
+const AHEAD: Duration = Duration::from_millis(15);
 /// How long the word of a receiver about its bandwidth holds.
 const REMB_LIFETIME: Duration = Duration::from_secs(5);
 
