@@ -224,9 +224,11 @@ impl Slot {
                     let marker = self.ends_picture(origin, media);
                     let number = rewritten.sequence as u16;
                     self.send(now, codec, origin, media, marker, rewritten, egress, out);
-                    // It was lost on its publisher's path.
+                    // It was lost on its publisher's path. A copy that overtook it would be out under a number that is given
+                    // out again if what waits is abandoned.
                     if late
                         && !media.is_padding()
+                        && !egress.holds_back()
                         && let Some((sequence, sent)) = self.rewriter.find(number)
                     {
                         self.double(now, sequence, &sent, media, egress, out);

@@ -169,6 +169,11 @@ impl Egress {
         self.queue.front().is_none() && self.probe.is_none() && path.next_send(now, size) <= now + AHEAD
     }
 
+    /// Whether video waits for its time.
+    pub(crate) fn holds_back(&self) -> bool {
+        self.queue.front().is_some()
+    }
+
     /// Something else starts on the stream of a slot: what waits of the former picture is of no use. What was dropped, if anything.
     pub(crate) fn abandon(&mut self, ssrc: u32) -> Option<Abandoned> {
         self.queue.front()?;

@@ -163,6 +163,8 @@ impl Rewriter {
         newest.frame_complete = true;
         if let Some(last) = self.stretches.back() {
             newest.incoming = newest.outgoing.wrapping_sub(last.sequence);
+            // Where a whole source went back, the one before has its end already, by its own numbers.
+            newest.sent = last.end.map_or(newest.sent.min(newest.incoming), |end| end - 1);
         }
     }
 

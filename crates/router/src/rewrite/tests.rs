@@ -80,6 +80,21 @@ fn numbers_that_never_left_are_given_out_again() {
 }
 
 #[test]
+fn a_source_of_which_nothing_left_does_not_move_the_end_of_the_one_before() {
+    let mut rewriter = rewriter();
+    let first = rewriter.switch(FIRST, &media(1_000, 4, false)).sequence;
+    rewriter.forward(&media(1_001, 4, false));
+    let started = rewriter.switch(SECOND, &media(4_000, 4, false)).sequence;
+    assert_eq!(started, first + 3, "one left out for the unfinished frame");
+    rewriter.retreat(started as u16);
+    assert_eq!(rewriter.switch(SECOND, &media(4_004, 4, false)).sequence, started);
+    let found = |wire: u64| rewriter.find(wire as u16).map(|(_, sent)| (sent.origin, sent.incoming));
+    assert_eq!(found(first + 1), Some((FIRST, 1_001)));
+    assert_eq!(found(first + 2), None, "the rest of that frame was never sent, though it may have come");
+    assert_eq!(found(started), Some((SECOND, 4_004)));
+}
+
+#[test]
 fn numbers_follow_the_source_and_go_on_at_a_switch() {
     // What is done, the number it gets (less the first), and why.
     enum Do {
