@@ -224,11 +224,9 @@ impl Slot {
                     let marker = self.ends_picture(origin, media);
                     let number = rewritten.sequence as u16;
                     self.send(now, codec, origin, media, marker, rewritten, egress, out);
-                    // It was lost on its publisher's path. A copy that overtook it would be out under a number that is given
-                    // out again if what waits is abandoned.
+                    // It was lost on its publisher's path.
                     if late
                         && !media.is_padding()
-                        && !egress.holds_back()
                         && let Some((sequence, sent)) = self.rewriter.find(number)
                     {
                         self.double(now, sequence, &sent, media, egress, out);
@@ -315,6 +313,8 @@ impl Slot {
             return;
         }
         if let Some(packet) = self.repetition(now, sequence, sent, media, PacketKind::Rtx) {
+            // It may overtake the packet itself, whose number is out then even if what waits is abandoned.
+            egress.note_left(self.ssrc, sequence as u16, packet.header.timestamp);
             egress.send(now, packet, out);
         }
     }

@@ -169,11 +169,6 @@ impl Egress {
         self.queue.front().is_none() && self.probe.is_none() && path.next_send(now, size) <= now + AHEAD
     }
 
-    /// Whether video waits for its time.
-    pub(crate) fn holds_back(&self) -> bool {
-        self.queue.front().is_some()
-    }
-
     /// Something else starts on the stream of a slot: what waits of the former picture is of no use. What was dropped, if anything.
     pub(crate) fn abandon(&mut self, ssrc: u32) -> Option<Abandoned> {
         self.queue.front()?;
@@ -184,13 +179,13 @@ impl Egress {
         Some(abandoned)
     }
 
-    fn note_newest(&mut self, packet: &OutgoingPacket) {
-        let (number, time) = (packet.header.sequence, packet.header.timestamp);
-        match self.newest.iter_mut().find(|(ssrc, ..)| *ssrc == packet.header.ssrc) {
+    /// This number of a slot's stream is known to the receiver, or will be.
+    pub(crate) fn note_left(&mut self, ssrc: u32, number: u16, time: u32) {
+        match self.newest.iter_mut().find(|(known, ..)| *known == ssrc) {
             // Late ones are no news.
             Some((_, newest, _)) if number.wrapping_sub(*newest).cast_signed() <= 0 => {}
             Some(entry) => (entry.1, entry.2) = (number, time),
-            None => self.newest.push((packet.header.ssrc, number, time)),
+            None => self.newest.push((ssrc, number, time)),
         }
     }
 
@@ -217,7 +212,7 @@ impl Egress {
         }
         self.next = self.next.plus(1);
         if matches!(packet.kind, PacketKind::Media | PacketKind::Padding) {
-            self.note_newest(&packet);
+            self.note_left(packet.header.ssrc, packet.header.sequence, packet.header.timestamp);
         }
         match packet.kind {
             PacketKind::Rtx => self.stats.retransmissions += 1,
