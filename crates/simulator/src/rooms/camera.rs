@@ -186,6 +186,15 @@ impl Camera {
         &mut self.encoder
     }
 
+    /// The connection is new, and so are its senders: they name their streams, and nobody has asked for less yet.
+    pub fn restart(&mut self) {
+        self.encoder.restart();
+        for stream in &mut self.streams {
+            (stream.sent, stream.octets) = (0, 0);
+            stream.history.clear();
+        }
+    }
+
     /// Switches the whole track on or off, as a mute does.
     pub fn set_on(&mut self, on: bool) {
         if on && !self.on {

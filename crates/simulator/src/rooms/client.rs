@@ -66,6 +66,8 @@ pub struct Client {
     /// Its participant's number in the room, which is the CSRC of its pictures.
     pub number: Option<u32>,
     connection: u64,
+    /// The offer that has no answer yet.
+    offered: Option<String>,
     answer: Answer,
     ice: Ice,
     ids: ExtensionIds,
@@ -122,6 +124,7 @@ impl Client {
             resume: None,
             number: None,
             connection: 0,
+            offered: None,
             answer: Answer::default(),
             ice: Ice::default(),
             ids: sdp::extension_ids(),
@@ -202,6 +205,8 @@ impl Client {
         self.phase = Phase::Away;
         self.joined_at = None;
         self.number = None;
+        self.resume = None;
+        self.offered = None;
         self.outbox.clear();
         self.streams.clear();
         self.slots.iter_mut().for_each(|slot| slot.reset(now));
@@ -298,9 +303,12 @@ impl Client {
             ServerMessage::Joined(joined) => {
                 self.resume = Some(joined.resume.clone());
                 self.number = joined.own.as_str().strip_prefix('p').and_then(|number| number.parse().ok());
-                if !joined.resumed {
-                    self.describe();
-                    self.connect(now);
+                // Whatever was said on a broken connection may not have been heard.
+                self.describe();
+                match self.offered.clone() {
+                    _ if !joined.resumed => self.connect(now),
+                    Some(sdp) => self.say(ClientMessage::Offer(signalling::Offer { sdp })),
+                    None => {}
                 }
             }
             ServerMessage::Answer(answer) => self.handle_answer(now, &answer.sdp),
@@ -326,9 +334,13 @@ impl Client {
 
     /// What it sends and what it wants to see.
     fn describe(&mut self) {
-        for track in &self.spec.tracks {
-            let publish = Publish { mid: track.mid.clone(), muted: false, source: track.source };
+        for (track, (camera, _)) in self.spec.tracks.iter().zip(&self.cameras) {
+            let publish = Publish { mid: track.mid.clone(), muted: !camera.is_on(), source: track.source };
             self.out.push(Effect::Message(Box::new(ClientMessage::Publish(publish))));
+        }
+        if let Some(muted) = self.microphone.as_ref().map(Microphone::is_muted) {
+            let mid = microphone::MID.to_owned();
+            self.say(ClientMessage::Publish(Publish { mid, muted, source: Source::Microphone }));
         }
         let view = |(at, slot): (usize, &SlotSpec)| signalling::SlotView {
             width: slot.size.map(|size| size.0),
@@ -348,6 +360,7 @@ impl Client {
         self.arrivals = Arrivals::default();
         self.streams.clear();
         self.slots.iter_mut().for_each(|slot| slot.reset(now));
+        self.cameras.iter_mut().for_each(|(camera, _)| camera.restart());
         self.offer();
     }
 
@@ -369,11 +382,14 @@ impl Client {
             video_slots: self.spec.slots.len(),
             audio_slots: 3,
         };
-        self.say(ClientMessage::Offer(signalling::Offer { sdp: offer.sdp() }));
+        let sdp = offer.sdp();
+        self.offered = Some(sdp.clone());
+        self.say(ClientMessage::Offer(signalling::Offer { sdp }));
     }
 
     fn handle_answer(&mut self, now: Micros, sdp: &str) {
         let Some(answer) = Answer::parse(sdp) else { return };
+        self.offered = None;
         self.answer = answer;
         self.streams.clear();
         self.audio_streams.clear();

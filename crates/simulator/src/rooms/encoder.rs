@@ -139,6 +139,13 @@ impl Encoder {
         self.keyframe_wanted = true;
     }
 
+    /// Every encoding is wanted, without a limit, and starts with a keyframe.
+    pub fn restart(&mut self) {
+        for encoding in &mut self.encodings {
+            (encoding.wanted, encoding.limit, encoding.since) = (true, None, None);
+        }
+    }
+
     /// What the room wants of one encoding.
     pub fn set_demand(&mut self, encoding: usize, wanted: bool, limit: Option<u64>) {
         if let Some(encoding) = self.encodings.get_mut(encoding) {

@@ -61,6 +61,11 @@ impl Microphone {
         self.muted = muted;
     }
 
+    /// Whether nothing is sent.
+    pub fn is_muted(&self) -> bool {
+        self.muted
+    }
+
     /// What is due. To be called once per [`FRAME`].
     pub fn capture(&mut self, now: Micros) -> Option<Ready> {
         self.clock = self.clock.wrapping_add(FRAME_TICKS);

@@ -49,6 +49,8 @@ pub struct Weather {
 pub struct Arrival {
     /// When.
     pub at: Micros,
+    /// The participant's socket that it left or is sent to: it may have taken another one meanwhile.
+    pub port: u16,
     /// What.
     pub datagram: Bytes,
 }
@@ -146,7 +148,7 @@ impl Path {
         let is_media = datagram.first().is_some_and(|byte| (128..192).contains(byte));
         let size = datagram.len() as u64 + IP_UDP + if is_media { TAG } else { 0 };
         let packet = Packet {
-            flow: 0,
+            flow: usize::from(self.address.port()),
             direction: Direction::Forward,
             hop: 0,
             size,
@@ -183,7 +185,9 @@ impl Path {
         self.lane(way).dropped += outcome.dropped.drain(..).map(|packet| packet.size).sum::<u64>();
         for departure in outcome.departures.drain(..) {
             let Payload::Datagram(datagram) = departure.packet.payload else { continue };
-            self.expose(way, Arrival { at: departure.at, datagram });
+            // As it was put in.
+            let port = departure.packet.flow as u16;
+            self.expose(way, Arrival { at: departure.at, port, datagram });
         }
         arrivals.append(&mut self.arrivals);
     }
@@ -209,7 +213,7 @@ impl Path {
         }
         if rng.chance(weather.duplicate) {
             let at = arrival.at + rng.below(20) as Micros * MILLI;
-            self.arrivals.push(Arrival { at, datagram: arrival.datagram.clone() });
+            self.arrivals.push(Arrival { at, datagram: arrival.datagram.clone(), ..arrival });
         }
         self.arrivals.push(arrival);
     }

@@ -29,14 +29,23 @@ fn small_rooms_keep_their_bounds() {
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
 }
 
-#[test]
-fn whatever_goes_wrong_no_screen_shows_a_broken_picture() {
+/// Rooms drawn at random, most of which once showed a fault of the node or of the virtual client.
+fn random_rooms_are_well(seeds: impl IntoIterator<Item = u64>) {
     let mut broken = Vec::new();
-    for seed in 1..=3 {
+    for seed in seeds {
         let record = simulate(&soak::scenario(seed), Policy::Terrace, seed);
-        broken.extend(
-            soak::violations(&record).iter().map(|why| format!("{why}\n  {}", report::again(&record))),
-        );
+        let found = soak::violations(&record).into_iter().chain(soak::left_in_the_dark(&record));
+        broken.extend(found.map(|why| format!("{why}\n  {}", report::again(&record))));
     }
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}
+
+#[test]
+fn whatever_goes_wrong_no_screen_shows_a_broken_picture() {
+    random_rooms_are_well([1, 24, 66, 67, 123]);
+}
+
+#[test]
+fn whatever_goes_wrong_nobody_stays_in_the_dark() {
+    random_rooms_are_well([13, 15, 19, 27, 38]);
 }

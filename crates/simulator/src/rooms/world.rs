@@ -361,7 +361,8 @@ impl<'a> World<'a> {
         if !pending && let Some(at) = path.next_event(way) {
             self.events.push(at, Event::Link { who, way, generation });
         }
-        for Arrival { at, datagram } in arrivals.drain(..) {
+        for Arrival { at, port, datagram } in arrivals.drain(..) {
+            let address = SocketAddr::new(address.ip(), port);
             let event = match way {
                 Way::Up => Event::ToNode { source: address, datagram },
                 Way::Down => Event::ToClient { who, address, datagram },

@@ -12,6 +12,11 @@ use crate::rooms::scenario::{LinkSetup, seconds};
 
 impl World<'_> {
     pub(super) fn join(&mut self, who: usize, resume: bool) {
+        let is_present = self.seats[who].client.joined_at.is_some();
+        if is_present != resume || self.seats[who].session.is_some() {
+            // Whoever comes back may have gone meanwhile, or be here already.
+            return;
+        }
         let session = self.next_session;
         self.next_session += 1;
         self.sessions.insert(session, who);
