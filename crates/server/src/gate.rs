@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::Request;
+use axum::http::Extensions;
 use signalling::RateLimit;
 use units::Timestamp;
 
@@ -76,8 +76,8 @@ impl Gate {
     }
 
     /// Whether whoever sent this request has not had too many bad tokens.
-    pub(crate) fn may_try(&self, request: &Request) -> bool {
-        let may = client(request).is_none_or(|ip| !self.bad_tokens.is_empty(self.clock.now(), ip));
+    pub(crate) fn may_try(&self, with: &Extensions) -> bool {
+        let may = client(with).is_none_or(|ip| !self.bad_tokens.is_empty(self.clock.now(), ip));
         if !may {
             self.counts.tokens_too_fast.fetch_add(1, Ordering::Relaxed);
         }
@@ -85,18 +85,18 @@ impl Gate {
     }
 
     /// Whether whoever sent this request may join once more.
-    pub(crate) fn may_open(&self, request: &Request) -> bool {
-        self.may_join(self.clock.now(), client(request))
+    pub(crate) fn may_open(&self, with: &Extensions) -> bool {
+        self.may_join(self.clock.now(), client(with))
     }
 
     /// The token of a request was bad.
-    pub(crate) fn refused(&self, request: &Request, denied: Denied) {
-        self.denied(self.clock.now(), client(request), denied);
+    pub(crate) fn refused(&self, with: &Extensions, denied: Denied) {
+        self.denied(self.clock.now(), client(with), denied);
     }
 }
 
-fn client(request: &Request) -> Option<IpAddr> {
-    request.extensions().get::<Arc<Permit>>().and_then(|permit| permit.client())
+fn client(with: &Extensions) -> Option<IpAddr> {
+    with.get::<Arc<Permit>>().and_then(|permit| permit.client())
 }
 
 /// A bucket for each address.

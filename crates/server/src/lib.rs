@@ -41,6 +41,7 @@ pub mod config;
 mod data_dir;
 mod decision_log;
 mod drive;
+mod endless;
 mod environment;
 mod error;
 mod gate;

@@ -89,6 +89,11 @@ pub enum Refusal {
 }
 
 impl Sfu {
+    /// What of the two is not there, if anything.
+    pub fn absence(&self, room: &str, participant: &str) -> Option<Refusal> {
+        self.find(room, participant).err()
+    }
+
     /// What there is against a command, if anything. Ask before [`crate::Input::Operator`], which ignores a command
     /// that cannot be carried out.
     pub fn refusal(&self, command: &Command) -> Option<Refusal> {

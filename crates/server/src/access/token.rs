@@ -2,6 +2,7 @@
 //!
 //! Owns the claims and the reasons for a refusal. Leaves keys to `keys` and what a right is worth to whoever asks for it.
 
+use axum::http::StatusCode;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Header, Validation};
 use serde::{Deserialize, Serialize};
@@ -71,6 +72,14 @@ impl Denied {
     /// Every reason.
     pub(crate) const ALL: [Self; 5] =
         [Self::Missing, Self::Invalid, Self::Expired, Self::OtherRoom, Self::NotAllowed];
+
+    /// The status of the answer (RFC 6750 §3.1).
+    pub(crate) const fn status(self) -> StatusCode {
+        match self {
+            Self::Missing | Self::Invalid | Self::Expired => StatusCode::UNAUTHORIZED,
+            Self::OtherRoom | Self::NotAllowed => StatusCode::FORBIDDEN,
+        }
+    }
 
     /// Its name in metrics.
     pub(crate) const fn as_str(self) -> &'static str {

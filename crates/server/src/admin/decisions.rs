@@ -3,98 +3,84 @@
 //! Owns how long the stream lasts. Leaves recording to `capture` and the form of a line to `sfu`.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::extract::{Path, Request, State};
-use axum::http::header::{self, HeaderValue};
-use axum::http::{Response, StatusCode};
+use axum::extract::State;
+use axum::http::StatusCode;
 use bytes::Bytes;
 use futures_util::stream;
-use sfu::{Command, LoggedDecision};
+use serde::Deserialize;
+use sfu::LoggedDecision;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-use super::{Answer, answer, missing, not_understood, own_room, query, stopping};
+use super::{Answer, Asked, OnePerson, Refused};
 use crate::capture::{Capture, WAITING};
+use crate::endless::endless;
 use crate::http::App;
 use crate::listener::KeepOpen;
 use crate::worker::{Ask, ToWorker};
 
-/// Without `seconds`.
-const DEFAULT: Duration = Duration::from_secs(60);
+/// How long, unless asked otherwise.
+const SECONDS: u64 = 60;
 /// The longest capture: whoever wants more starts the server with `--decision-log`.
 const LONGEST: u64 = 3_600;
 /// How often it is looked whether the receiver is still there.
 const LOOK: Duration = Duration::from_secs(2);
 
-pub(super) async fn decisions(
-    State(app): State<Arc<App>>,
-    Path((room, participant)): Path<(String, String)>,
-    request: Request,
-) -> Response<Body> {
-    answer(capture(app, room, participant, request)).await
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Lasting {
+    seconds: Option<u64>,
 }
 
-async fn capture(app: Arc<App>, room: String, participant: String, request: Request) -> Answer {
-    own_room(&request, &room)?;
-    let mut lasts = DEFAULT;
-    for (key, value) in query(&request) {
-        let seconds = value.parse().ok().filter(|seconds| (1..=LONGEST).contains(seconds));
-        match (key.as_str(), seconds) {
-            ("seconds", Some(seconds)) => lasts = Duration::from_secs(seconds),
-            ("seconds", None) => return Err(not_understood(format!("seconds is from 1 to {LONGEST}"))),
-            _ => return Err(not_understood(format!("{key} is no parameter of this"))),
-        }
+pub(super) async fn decisions(
+    State(app): State<Arc<App>>,
+    OnePerson { room, participant }: OnePerson,
+    Asked(Lasting { seconds }): Asked<Lasting>,
+    connection: KeepOpen,
+) -> Answer {
+    let seconds = seconds.unwrap_or(SECONDS);
+    if !(1..=LONGEST).contains(&seconds) {
+        return Err(Refused::not_understood(format!("seconds is from 1 to {LONGEST}")));
     }
     let worker = app.signalling.workers.of_room(&room).clone();
     let (lines, received) = mpsc::channel(WAITING);
     let follower = Follower {
-        alive: Command::Record { room: room.clone(), participant: participant.clone(), recording: true },
+        whom: (room.clone(), participant.clone()),
         worker,
         received,
-        until: Instant::now() + lasts,
+        until: Instant::now() + Duration::from_secs(seconds),
     };
-    follower.look().await.ok_or_else(stopping)?.map_err(missing)?;
+    follower.look().await.ok_or_else(Refused::stopping)??;
     let (told, accepted) = tokio::sync::oneshot::channel();
     let message =
         ToWorker::Capture { capture: Capture { room, participant, lines: Some(lines) }, accepted: told };
-    follower.worker.send(message).await.map_err(|_| stopping())?;
-    if !accepted.await.map_err(|_| stopping())? {
-        let text = "Too many captures are under way; end one of them first.".to_owned();
-        return Err((StatusCode::TOO_MANY_REQUESTS, "too_many_captures", text));
+    follower.worker.send(message).await.map_err(|_| Refused::stopping())?;
+    if !accepted.await.map_err(|_| Refused::stopping())? {
+        let text = "Too many captures are under way; end one of them first.";
+        return Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, "too_many_captures", text));
     }
-    if let Some(KeepOpen(keep)) = request.extensions().get::<KeepOpen>() {
-        keep.store(true, Ordering::Relaxed);
-    }
-    let lines = stream::unfold((follower, app.signalling.stop.clone()), async |(mut follower, mut stop)| {
-        let decision = tokio::select! {
-            decision = follower.next() => decision?,
-            () = stop.raised() => return None,
-        };
-        Some((Ok::<_, std::convert::Infallible>(line(&decision)), (follower, stop)))
+    let lines = stream::unfold(follower, async |mut follower| {
+        let decision = follower.next().await?;
+        Some((line(&decision), follower))
     });
-    let mut response = Response::new(Body::from_stream(lines));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/jsonl"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    Ok(endless(&connection, app.signalling.stop.clone(), "application/jsonl", lines))
 }
 
 struct Follower {
     worker: mpsc::Sender<ToWorker>,
     received: mpsc::Receiver<Box<LoggedDecision>>,
     until: Instant,
-    /// What a receiver that has left refuses.
-    alive: Command,
+    /// Room and participant.
+    whom: (String, String),
 }
 
 impl Follower {
     /// Whether the receiver is there. `None` when the worker has ended.
     async fn look(&self) -> Option<Result<(), sfu::Refusal>> {
-        let command = self.alive.clone();
-        self.worker.ask(move |node| node.refusal(&command).map_or(Ok(()), Err)).await
+        let (room, participant) = self.whom.clone();
+        self.worker.ask(move |node| node.absence(&room, &participant).map_or(Ok(()), Err)).await
     }
 
     /// The next line; `None` at the end of time, or of the receiver.

@@ -14,14 +14,30 @@ pub(crate) struct Operation {
     pub(crate) path: &'static str,
     id: &'static str,
     summary: &'static str,
-    /// Parameters of the query: name, type, meaning.
-    query: &'static [(&'static str, &'static str, &'static str)],
+    /// Parameters of the query: name, form, meaning.
+    query: &'static [(&'static str, Form, &'static str)],
     /// The type of the request's body.
     body: Option<&'static str>,
     /// Status, type of the body, meaning. Those that every operation can have come on top.
     answer: (u16, Option<&'static str>, &'static str),
     /// What it is about may not be there.
     may_miss: bool,
+}
+
+/// What a parameter of a query looks like.
+pub(crate) enum Form {
+    Text,
+    /// A whole number from one to another.
+    Number(u64, u64),
+}
+
+impl Form {
+    fn schema(&self) -> Value {
+        match self {
+            Self::Text => json!({"type": "string"}),
+            Self::Number(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
+        }
+    }
 }
 
 const ONE: &str = "/api/v1/rooms/{room}/participants/{participant}";
@@ -94,8 +110,8 @@ pub(crate) const OPERATIONS: [Operation; 11] = [
         id: "getHistory",
         summary: "The last ten minutes of a room, those who left included",
         query: &[
-            ("participant", "string", "Only this one"),
-            ("since_ms", "integer", "From this moment on, in milliseconds since 1970"),
+            ("participant", Form::Text, "Only this one"),
+            ("since_ms", Form::Number(0, u64::MAX), "From this moment on, in milliseconds since 1970"),
         ],
         body: None,
         answer: (200, Some("RoomHistory"), "One sample per second"),
@@ -136,7 +152,7 @@ pub(crate) const OPERATIONS: [Operation; 11] = [
         path: "/api/v1/rooms/{room}/participants/{participant}/decisions",
         id: "captureDecisions",
         summary: "The decisions about a receiver as they are made, a line of JSON each, as `terrace sim replay` reads them",
-        query: &[("seconds", "integer", "How long, from 1 to 3600; 60 without")],
+        query: &[("seconds", Form::Number(1, 3_600), "How long; 60 without")],
         body: None,
         answer: (200, Some("Decisions"), "A stream that ends by itself"),
         may_miss: true,
@@ -183,7 +199,20 @@ fn schemas() -> Value {
     let mut schemas: Map<String, Value> = generator.take_definitions(true);
     schemas.insert("Document".to_owned(), json!({"type": "object"}));
     schemas.insert("Decisions".to_owned(), json!({"type": "string"}));
-    schemas.insert("Events".to_owned(), json!({"type": "string"}));
+    let event = json!({
+        "type": "object",
+        "description": "One event of a stream of them.",
+        "properties": {
+            "event": {"const": "room"},
+            "data": {
+                "type": "string",
+                "contentMediaType": "application/json",
+                "contentSchema": {"$ref": "#/components/schemas/Room"},
+            },
+        },
+        "required": ["event", "data"],
+    });
+    schemas.insert("Events".to_owned(), event);
     Value::Object(schemas)
 }
 
@@ -196,12 +225,9 @@ impl Operation {
                     "schema": {"type": "string", "pattern": "^[A-Za-z0-9._~-]{1,64}$"}}));
             }
         }
-        for (name, kind, meaning) in self.query {
-            let schema = match *kind {
-                "integer" => json!({"type": "integer", "minimum": 0, "maximum": u64::MAX}),
-                kind => json!({"type": kind}),
-            };
-            parameters.push(json!({"name": name, "in": "query", "description": meaning, "schema": schema}));
+        for (name, form, meaning) in self.query {
+            parameters
+                .push(json!({"name": name, "in": "query", "description": meaning, "schema": form.schema()}));
         }
         let (status, body, meaning) = self.answer;
         let mut responses = json!({status.to_string(): answer(meaning, body)});

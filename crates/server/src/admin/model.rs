@@ -7,7 +7,9 @@
 use std::time::{Duration, SystemTime};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Number;
 use sfu::{Load, ParticipantView, RoomView};
 use signalling::{Connection, DeviceClass, Publication, Reason, Rights, SlotState};
 use units::Timestamp;
@@ -313,6 +315,15 @@ pub(crate) struct SlotMoment {
     pub(crate) state: SlotState,
 }
 
+/// The longest address that clients are sent to.
+pub(super) const ADDRESS_CHARS: usize = 2_048;
+/// The longest filter of the log.
+pub(super) const FILTER_CHARS: usize = 1_024;
+/// The largest side of a picture that a pin may name.
+pub(super) const SIDE_MAX: u32 = 65_535;
+/// The largest rate that a limit may name: a Tbit/s.
+pub(super) const RATE_MAX: u64 = 1_000_000_000_000;
+
 /// Something that an operator asks of a participant. What is absent stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -344,7 +355,8 @@ pub(crate) struct PinChange {
     /// The slot.
     pub(crate) mid: String,
     /// The shorter side in pixels, from 1 to 65535; null for no bound.
-    #[schemars(range(min = 1, max = 65_535))]
+    #[schemars(range(min = 1, max = SIDE_MAX))]
+    #[serde(default, deserialize_with = "whole")]
     pub(crate) max_height: Option<u32>,
 }
 
@@ -353,7 +365,21 @@ pub(crate) struct PinChange {
 #[serde(deny_unknown_fields)]
 pub(crate) struct LimitChange {
     /// The most, in bit/s; null for no bound but that of the client itself.
+    #[schemars(range(max = RATE_MAX))]
+    #[serde(default, deserialize_with = "whole")]
     pub(crate) max_bps: Option<u64>,
+}
+
+/// A whole number, also where it is written with a fraction of nothing: in JSON Schema 400.0 is an integer, and some
+/// languages write it so.
+fn whole<'de, D: Deserializer<'de>, N: TryFrom<u64>>(from: D) -> Result<Option<N>, D::Error> {
+    let Some(number) = Option::<Number>::deserialize(from)? else { return Ok(None) };
+    // Beyond 2^53 such a number is not exact, but then it is no rate or size either.
+    let exact =
+        |number: f64| (number.fract() == 0.0 && (0.0..9e15).contains(&number)).then_some(number as u64);
+    let value =
+        number.as_u64().or_else(|| number.as_f64().and_then(exact)).and_then(|value| N::try_from(value).ok());
+    value.map(Some).ok_or_else(|| D::Error::custom(format!("{number} is no whole number that belongs here")))
 }
 
 /// Something that an operator asks of the server. What is absent stays as it is.
@@ -363,10 +389,10 @@ pub(crate) struct ServerChange {
     /// Let nobody new in, or let people in again. Calls that are under way go on.
     pub(crate) draining: Option<bool>,
     /// With `draining`: the signalling address at which those who are here shall go on.
-    #[schemars(length(min = 1, max = 2_048))]
+    #[schemars(length(max = ADDRESS_CHARS), regex(pattern = r"^wss?://[!-~]+$"))]
     pub(crate) move_to: Option<String>,
     /// What to log, as in the setting `log`.
-    #[schemars(length(min = 1, max = 1_024))]
+    #[schemars(length(min = 1, max = FILTER_CHARS))]
     pub(crate) log: Option<String>,
 }
 

@@ -12,8 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::header::{self, HeaderValue};
+use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use sfu::{Load, Stats};
 
@@ -68,13 +69,13 @@ impl Tally {
 }
 
 /// `GET /metrics`: for whoever has a token for the whole server, or for everybody where the operator said so.
-pub(crate) async fn page(State(app): State<Arc<App>>, request: Request) -> Response<Body> {
+pub(crate) async fn page(State(app): State<Arc<App>>, parts: Parts) -> Response<Body> {
     if !app.open_metrics {
-        let token = admin::bearer(&request);
-        let allowed =
-            app.gate.may_try(&request) && app.access.operator(token).is_ok_and(|c| c.is_for(ANY_ROOM));
+        let token = admin::bearer(&parts.headers);
+        let allowed = app.gate.may_try(&parts.extensions)
+            && app.access.operator(token).is_ok_and(|c| c.is_for(ANY_ROOM));
         if !allowed {
-            app.gate.refused(&request, Denied::NotAllowed);
+            app.gate.refused(&parts.extensions, Denied::NotAllowed);
             let mut response = plain(
                 StatusCode::UNAUTHORIZED,
                 "Metrics are for who has a token with the right `administrate` for all rooms; `metrics.open = true` opens them.\n",

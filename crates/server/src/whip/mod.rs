@@ -19,16 +19,16 @@ mod layers;
 mod session;
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use axum::http::{Method, Response, StatusCode};
+use axum::http::request::Parts;
+use axum::http::{Method, Response, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
+use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use futures_util::stream;
 use sfu::Grant;
@@ -36,6 +36,7 @@ use signalling::ErrorCode;
 
 use crate::access::{Claims, Denied, Right, random_secret};
 use crate::admin::bearer;
+use crate::endless::{EVENTS, endless, event};
 use crate::http::App;
 use crate::listener::KeepOpen;
 use crate::origin;
@@ -54,7 +55,11 @@ const NAME_DIGITS: usize = 32;
 const SDP: &str = "application/sdp";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
 
-type Refused = (StatusCode, String);
+/// Why a request is not done: a status, and a sentence for people.
+#[derive(Debug)]
+struct Refused(StatusCode, String);
+
+type Answer = Result<Response<Body>, Refused>;
 
 /// The resources of a server.
 #[derive(Default)]
@@ -166,52 +171,43 @@ fn may_share(app: &App, headers: &HeaderMap) -> bool {
     origin::allowed(origin, host, &app.origins)
 }
 
-async fn publish(state: State<Arc<App>>, path: Path<String>, request: Request) -> Response<Body> {
-    open(state.0, path.0, request, Direction::In).await.unwrap_or_else(|refused| refusal(&refused))
+async fn publish(State(app): State<Arc<App>>, Path(room): Path<String>, request: Request) -> Answer {
+    open(app, room, request, Direction::In).await
 }
 
-async fn play(state: State<Arc<App>>, path: Path<String>, request: Request) -> Response<Body> {
-    open(state.0, path.0, request, Direction::Out).await.unwrap_or_else(|refused| refusal(&refused))
+async fn play(State(app): State<Arc<App>>, Path(room): Path<String>, request: Request) -> Answer {
+    open(app, room, request, Direction::Out).await
 }
 
 /// The claims of a request's token, if they allow this in that room.
-fn judge(app: &App, request: &Request, room: &str, right: Right) -> Result<Claims, Refused> {
-    if !app.gate.may_try(request) {
-        return Err((
-            StatusCode::TOO_MANY_REQUESTS,
-            "Too many bad tokens came from this address.".to_owned(),
-        ));
+fn judge(app: &App, parts: &Parts, room: &str, right: Right) -> Result<Claims, Refused> {
+    if !app.gate.may_try(&parts.extensions) {
+        let text = "Too many bad tokens came from this address.";
+        return Err(Refused(StatusCode::TOO_MANY_REQUESTS, text.to_owned()));
     }
-    let judged = app.access.with_right(bearer(request), right);
+    let judged = app.access.with_right(bearer(&parts.headers), right);
     let judged =
         judged.and_then(|claims| if claims.is_for(room) { Ok(claims) } else { Err(Denied::OtherRoom) });
     judged.map_err(|denied| {
-        app.gate.refused(request, denied);
-        let status = match denied {
-            Denied::Missing | Denied::Invalid | Denied::Expired => StatusCode::UNAUTHORIZED,
-            Denied::OtherRoom | Denied::NotAllowed => StatusCode::FORBIDDEN,
-        };
-        (status, format!("Send a token that is good for this: {denied}."))
+        app.gate.refused(&parts.extensions, denied);
+        Refused(denied.status(), format!("Send a token that is good for this: {denied}."))
     })
 }
 
 /// A new resource.
-async fn open(
-    app: Arc<App>,
-    room: String,
-    request: Request,
-    direction: Direction,
-) -> Result<Response<Body>, Refused> {
-    let claims = judge(&app, &request, &room, direction.right())?;
-    if !app.gate.may_open(&request) {
-        return Err((StatusCode::TOO_MANY_REQUESTS, "Too many come from this address.".to_owned()));
+async fn open(app: Arc<App>, room: String, request: Request, direction: Direction) -> Answer {
+    let (parts, body) = request.into_parts();
+    let claims = judge(&app, &parts, &room, direction.right())?;
+    if !app.gate.may_open(&parts.extensions) {
+        return Err(Refused(StatusCode::TOO_MANY_REQUESTS, "Too many come from this address.".to_owned()));
     }
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '~' | '-');
     if room.len() > signalling::limits::ROOM_CHARS || !room.chars().all(legal) {
-        return Err((StatusCode::BAD_REQUEST, "A room's name has 1 to 64 of a-z A-Z 0-9 . _ ~ -".to_owned()));
+        let text = "A room's name has 1 to 64 of a-z A-Z 0-9 . _ ~ -";
+        return Err(Refused(StatusCode::BAD_REQUEST, text.to_owned()));
     }
-    expect_type(request.headers(), SDP)?;
-    let sdp = text(request, OFFER_BYTES).await?;
+    expect_type(&parts.headers, SDP)?;
+    let sdp = text(body, OFFER_BYTES).await?;
     let name = claims.sub.clone().unwrap_or_else(|| direction.path().to_uppercase());
     let name: String =
         name.chars().filter(|c| !c.is_control()).take(signalling::limits::NAME_CHARS).collect();
@@ -226,7 +222,7 @@ async fn open(
     let (table, ending) = (Arc::clone(&app), id.clone());
     let ended = move || drop(table.whip.open().remove(&ending));
     let opened = Resource::open(Arc::clone(&app), room.clone(), name, grant, sdp.clone(), ended).await;
-    let (resource, answer) = opened.map_err(no_answer)?;
+    let (resource, answer) = opened?;
     let etag = etag(&answer);
     let entry = Open { resource, room: room.clone(), direction, offer: sdp, etag: etag.clone() };
     if !entry.resource.is_over() {
@@ -253,142 +249,95 @@ async fn open(
     Ok(response)
 }
 
+/// The room of a resource and its name, as in its path.
+type InPath = Path<(String, String)>;
+
 /// The resource that a path names, for whoever may use it.
-fn find(app: &App, request: &Request, room: &str, name: &str) -> Result<Open, Refused> {
-    let missing = || (StatusCode::NOT_FOUND, "There is no such resource; it may have ended.".to_owned());
-    let found = app.whip.open().get(name).cloned().ok_or_else(missing)?;
-    if found.room != room || !request.uri().path().starts_with(&format!("/{}/", found.direction.path())) {
-        return Err(missing());
+struct Mine {
+    name: String,
+    found: Open,
+}
+
+impl FromRequestParts<Arc<App>> for Mine {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refused> {
+        let missing =
+            || Refused(StatusCode::NOT_FOUND, "There is no such resource; it may have ended.".to_owned());
+        let path = InPath::from_request_parts(parts, app).await;
+        let Path((room, name)) = path.map_err(|_| missing())?;
+        let found = app.whip.open().get(&name).cloned().ok_or_else(missing)?;
+        let its_path = format!("/{}/", found.direction.path());
+        if found.room != room || !parts.uri.path().starts_with(&its_path) {
+            return Err(missing());
+        }
+        judge(app, parts, &room, found.direction.right())?;
+        Ok(Self { name, found })
     }
-    judge(app, request, room, found.direction.right())?;
-    Ok(found)
 }
 
 /// Trickled candidates, which the server does not need as it learns them from checks, or a restart of ICE.
-async fn change(
-    State(app): State<Arc<App>>,
-    Path((room, name)): Path<(String, String)>,
-    request: Request,
-) -> Response<Body> {
-    let outcome = async {
-        let found = find(&app, &request, &room, &name)?;
-        expect_type(request.headers(), FRAGMENT)?;
-        let wanted =
-            request.headers().get(header::IF_MATCH).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let piece = text(request, FRAGMENT_BYTES).await?;
-        let given = credentials(&piece);
-        let restarts = given.as_ref().is_some_and(|given| Some(given) != credentials(&found.offer).as_ref());
-        let stale = |etag: &str| etag != "*" && etag != found.etag;
-        match (&wanted, restarts) {
-            (None, _) => {
-                return Err((StatusCode::PRECONDITION_REQUIRED, "Send If-Match with the ETag.".to_owned()));
-            }
-            (Some(etag), false) if etag == "*" || stale(etag) => {
-                return Err((StatusCode::PRECONDITION_FAILED, "That ICE session is over.".to_owned()));
-            }
-            (Some(etag), true) if stale(etag) => {
-                return Err((StatusCode::PRECONDITION_FAILED, "That ICE session is over.".to_owned()));
-            }
-            (Some(_), false) => {
-                let mut response = Response::new(Body::empty());
-                *response.status_mut() = StatusCode::NO_CONTENT;
-                return Ok(response);
-            }
-            (Some(_), true) => {}
-        }
-        let offer = with_credentials(&found.offer, &given.expect("a restart has credentials"));
-        let answer = found.resource.offer(offer.clone()).await.map_err(no_answer)?;
-        let etag = etag(&answer);
-        if let Some(entry) = app.whip.open().get_mut(&name) {
-            entry.offer = offer;
-            entry.etag.clone_from(&etag);
-        }
-        let mut response = Response::new(Body::from(of_answer(&answer)));
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(FRAGMENT));
-        headers.insert(header::ETAG, HeaderValue::try_from(etag).expect("ICE users are plain"));
-        Ok(response)
-    };
-    outcome.await.unwrap_or_else(|refused| refusal(&refused))
+async fn change(State(app): State<Arc<App>>, Mine { name, found }: Mine, request: Request) -> Answer {
+    let (parts, body) = request.into_parts();
+    expect_type(&parts.headers, FRAGMENT)?;
+    let wanted = parts.headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok());
+    let wanted = wanted.ok_or_else(|| {
+        Refused(StatusCode::PRECONDITION_REQUIRED, "Send If-Match with the ETag.".to_owned())
+    })?;
+    let piece = text(body, FRAGMENT_BYTES).await?;
+    let restart = credentials(&piece).filter(|given| Some(given) != credentials(&found.offer).as_ref());
+    // Any session may be started anew; a candidate belongs to one (RFC 9725 §4.3.2).
+    if wanted != found.etag && !(wanted == "*" && restart.is_some()) {
+        return Err(Refused(StatusCode::PRECONDITION_FAILED, "That ICE session is over.".to_owned()));
+    }
+    let Some(given) = restart else { return Ok(StatusCode::NO_CONTENT.into_response()) };
+    let offer = with_credentials(&found.offer, &given);
+    let answer = found.resource.offer(offer.clone()).await?;
+    let etag = etag(&answer);
+    if let Some(entry) = app.whip.open().get_mut(&name) {
+        entry.offer = offer;
+        entry.etag.clone_from(&etag);
+    }
+    let mut response = Response::new(Body::from(of_answer(&answer)));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(FRAGMENT));
+    headers.insert(header::ETAG, HeaderValue::try_from(etag).expect("ICE users are plain"));
+    Ok(response)
 }
 
-async fn end(
-    State(app): State<Arc<App>>,
-    Path((room, name)): Path<(String, String)>,
-    request: Request,
-) -> Response<Body> {
-    let found = match find(&app, &request, &room, &name) {
-        Ok(found) => found,
-        Err(refused) => return refusal(&refused),
-    };
+async fn end(State(app): State<Arc<App>>, Mine { name, found }: Mine) {
     app.whip.open().remove(&name);
     found.resource.leave().await;
-    Response::new(Body::empty())
 }
 
 /// Asks for the stream of events; there is one, whatever is asked for.
-async fn ask_for_events(
-    State(app): State<Arc<App>>,
-    Path((room, name)): Path<(String, String)>,
-    request: Request,
-) -> Response<Body> {
-    if let Err(refused) = find(&app, &request, &room, &name) {
-        return refusal(&refused);
-    }
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::CREATED;
-    let location = HeaderValue::try_from(request.uri().path()).expect("it was a path already");
-    response.headers_mut().insert(header::LOCATION, location);
-    response
+async fn ask_for_events(_: Mine, uri: Uri) -> impl IntoResponse {
+    (StatusCode::CREATED, [(header::LOCATION, uri.path().to_owned())])
 }
 
-async fn events(
-    State(app): State<Arc<App>>,
-    Path((room, name)): Path<(String, String)>,
-    request: Request,
-) -> Response<Body> {
-    // An EventSource cannot send a token; the name of the resource is a secret of its own.
+/// An `EventSource` cannot send a token; the name of the resource is a secret of its own.
+async fn events(State(app): State<Arc<App>>, Path((room, name)): InPath, connection: KeepOpen) -> Answer {
     let found = app.whip.open().get(&name).filter(|found| found.room == room).cloned();
-    let Some(found) = found else {
-        return refusal(&(StatusCode::NOT_FOUND, "There is no such resource.".to_owned()));
-    };
-    if let Some(KeepOpen(keep)) = request.extensions().get::<KeepOpen>() {
-        keep.store(true, Ordering::Relaxed);
-    }
+    let found =
+        found.ok_or_else(|| Refused(StatusCode::NOT_FOUND, "There is no such resource.".to_owned()))?;
     let mut layers = found.resource.layers();
     layers.mark_changed();
-    let stop = app.signalling.stop.clone();
-    let news = stream::unfold((layers, stop), async |(mut layers, mut stop)| {
-        tokio::select! {
-            changed = layers.changed() => changed.ok()?,
-            () = stop.raised() => return None,
-        }
-        let text = format!("event: layers\ndata: {}\n\n", *layers.borrow_and_update());
-        Some((Ok::<_, Infallible>(text), (layers, stop)))
+    let news = stream::unfold(layers, async |mut layers| {
+        layers.changed().await.ok()?;
+        let piece = event("layers", &*layers.borrow_and_update());
+        Some((piece, layers))
     });
-    let mut response = Response::new(Body::from_stream(news));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    Ok(endless(&connection, app.signalling.stop.clone(), EVENTS, news))
 }
 
-async fn choose(
-    State(app): State<Arc<App>>,
-    Path((room, name)): Path<(String, String)>,
-    request: Request,
-) -> Response<Body> {
-    let outcome = async {
-        let found = find(&app, &request, &room, &name)?;
-        let text = text(request, FRAGMENT_BYTES).await?;
-        let choice: Choice =
-            serde_json::from_str(&text).map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))?;
-        match found.resource.choose(choice).await.map_err(no_answer)? {
-            true => Ok(Response::new(Body::empty())),
-            false => Err((StatusCode::NOT_FOUND, "There is no such section or encoding now.".to_owned())),
-        }
-    };
-    outcome.await.unwrap_or_else(|refused| refusal(&refused))
+async fn choose(Mine { found, .. }: Mine, body: Body) -> Result<(), Refused> {
+    let text = text(body, FRAGMENT_BYTES).await?;
+    let choice: Choice =
+        serde_json::from_str(&text).map_err(|error| Refused(StatusCode::BAD_REQUEST, error.to_string()))?;
+    match found.resource.choose(choice).await? {
+        true => Ok(()),
+        false => Err(Refused(StatusCode::NOT_FOUND, "There is no such section or encoding now.".to_owned())),
+    }
 }
 
 /// The ICE user of an answer names the ICE session.
@@ -401,39 +350,41 @@ fn expect_type(headers: &HeaderMap, expected: &str) -> Result<(), Refused> {
     let said = said.split(';').next().unwrap_or_default().trim();
     match said.eq_ignore_ascii_case(expected) {
         true => Ok(()),
-        false => Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("Send {expected}."))),
+        false => Err(Refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("Send {expected}."))),
     }
 }
 
-async fn text(request: Request, most: usize) -> Result<String, Refused> {
-    let bytes = axum::body::to_bytes(request.into_body(), most)
-        .await
-        .map_err(|_| (StatusCode::PAYLOAD_TOO_LARGE, format!("Send at most {most} bytes.")))?;
-    String::from_utf8(bytes.into()).map_err(|_| (StatusCode::BAD_REQUEST, "Send text in UTF-8.".to_owned()))
+async fn text(body: Body, most: usize) -> Result<String, Refused> {
+    let bytes = axum::body::to_bytes(body, most).await;
+    let bytes =
+        bytes.map_err(|_| Refused(StatusCode::PAYLOAD_TOO_LARGE, format!("Send at most {most} bytes.")))?;
+    String::from_utf8(bytes.into())
+        .map_err(|_| Refused(StatusCode::BAD_REQUEST, "Send text in UTF-8.".to_owned()))
 }
 
-fn no_answer(why: NoAnswer) -> Refused {
-    match why {
-        NoAnswer::Refused(error) => {
-            let status = match error.code {
-                ErrorCode::OfferRejected => StatusCode::BAD_REQUEST,
-                ErrorCode::Forbidden | ErrorCode::Unauthorized => StatusCode::FORBIDDEN,
-                _ => StatusCode::SERVICE_UNAVAILABLE,
-            };
-            (status, error.message)
+impl From<NoAnswer> for Refused {
+    fn from(why: NoAnswer) -> Self {
+        match why {
+            NoAnswer::Refused(error) => {
+                let status = match error.code {
+                    ErrorCode::OfferRejected => StatusCode::BAD_REQUEST,
+                    ErrorCode::Forbidden | ErrorCode::Unauthorized => StatusCode::FORBIDDEN,
+                    _ => StatusCode::SERVICE_UNAVAILABLE,
+                };
+                Self(status, error.message)
+            }
+            NoAnswer::Gone => Self(StatusCode::NOT_FOUND, "The resource has ended.".to_owned()),
         }
-        NoAnswer::Gone => (StatusCode::NOT_FOUND, "The resource has ended.".to_owned()),
     }
 }
 
-fn refusal((status, message): &Refused) -> Response<Body> {
-    let mut response = Response::new(Body::from(format!("{message}\n")));
-    *response.status_mut() = *status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if *status == StatusCode::UNAUTHORIZED {
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response<Body> {
+        let Self(status, message) = self;
+        let mut response = plain(status, format!("{message}\n"));
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
     }
-    response
 }
