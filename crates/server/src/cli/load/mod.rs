@@ -45,6 +45,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "HEX", value_parser = trust)]
     fingerprint: Option<Trust>,
 
+    /// Join token for a server with keys: `terrace token` with its configuration makes one, good for all rooms
+    #[arg(long, env = "TERRACE_LOAD_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    token: Option<String>,
+
     /// Participants per room that send sound and a picture in three encodings (150, 500 and 1500 kbit/s)
     #[arg(long, value_name = "P", default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=200))]
     publishers: u16,
@@ -144,6 +148,7 @@ async fn drive(arguments: &Arguments, server: Option<&Process>) -> Result<Report
             spec,
             room,
             url: arguments.url.clone(),
+            token: arguments.token.clone(),
             trust: arguments.fingerprint.unwrap_or_default(),
             identity: identity.clone(),
             clock,

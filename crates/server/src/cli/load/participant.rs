@@ -35,6 +35,7 @@ pub(super) struct Participant {
     pub(super) spec: ClientSpec,
     pub(super) room: String,
     pub(super) url: String,
+    pub(super) token: Option<String>,
     pub(super) trust: Trust,
     pub(super) identity: Arc<PeerIdentity>,
     pub(super) clock: Clock,
@@ -290,7 +291,12 @@ impl Session {
         self.client.take_effects(&mut effects);
         for effect in effects.drain(..) {
             match effect {
-                Effect::Message(message) => self.say(*message).await?,
+                Effect::Message(mut message) => {
+                    if let ClientMessage::Join(join) = &mut *message {
+                        join.token.clone_from(&self.common.token);
+                    }
+                    self.say(*message).await?;
+                }
                 Effect::Datagram(datagram) => self.send(&datagram),
                 // Made with the answer that says where it leads; a connection that was lost is made anew.
                 Effect::NewSocket => self.link = None,
