@@ -9,6 +9,7 @@ mod instructions;
 mod run;
 mod tools;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use run::{Failed, Step, step};
@@ -27,6 +28,8 @@ commands:
                                    looks for inputs that break a promise, each target for N seconds [60]; --keep adds what
                                    was found to tests/fuzz/corpus
   gstreamer                        publishes by WHIP and plays by WHEP with GStreamer's WebRTC stack (gets it by apt when root)
+  openapi [--seconds N]            asks the operator's interface thousands of things by schemathesis (gets it by pip), twice N
+                                   seconds [60], and holds the answers against its document
   instructions [--update]          counts instructions of the hot paths and compares with the committed counts
   screenshots                      runs a call in real browsers and rewrites docs/images
 ";
@@ -51,6 +54,8 @@ fn main() -> ExitCode {
         ["instructions"] => instructions::instructions(false),
         ["instructions", "--update"] => instructions::instructions(true),
         ["gstreamer"] => gstreamer(),
+        ["openapi"] => openapi("60"),
+        ["openapi", "--seconds", seconds] => openapi(seconds),
         ["screenshots"] => screenshots(),
         ["help" | "--help" | "-h"] | [] => {
             print!("{USAGE}");
@@ -142,11 +147,40 @@ fn fuzz(arguments: &[&str]) -> Result<(), Failed> {
 /// Another implementation of WHIP and WHEP against the server of this checkout.
 fn gstreamer() -> Result<(), Failed> {
     tools::ensure(&[Tool::GStreamer])?;
+    let server = server()?;
+    step("GStreamer", Step::new(tools::DEBIAN_PYTHON, &["tests/gstreamer/whip_whep.py", &server]))
+}
+
+/// Release of schemathesis: what it asks is made up anew each time, how it judges is not.
+const SCHEMATHESIS: &str = "schemathesis==4.32.5";
+
+/// Requests made of the interface's document, against the server of this checkout.
+fn openapi(seconds: &str) -> Result<(), Failed> {
+    tools::ensure(&[Tool::Python])?;
+    let server = server()?;
+    let folder = build_folder()?.join("schemathesis");
+    let inside = |program: &str| -> Result<String, Failed> { text(folder.join("bin").join(program)) };
+    let (pip, tool) = (inside("pip")?, inside("schemathesis")?);
+    if !run::succeeds(&tool, &["--version"]) {
+        step("packages", Step::new(tools::PYTHON, &["-m", "venv", &text(folder.clone())?]))?;
+        step(SCHEMATHESIS, Step::new(&pip, &["install", "--quiet", SCHEMATHESIS]))?;
+    }
+    step("requests", Step::new(tools::PYTHON, &["tests/openapi/requests.py", &tool, &server, seconds]))
+}
+
+/// Builds the server as tests do and says where it is.
+fn server() -> Result<String, Failed> {
     step("server", Step::cargo(&["build", "--locked", "--package", "terrace"]))?;
+    text(build_folder()?.join("debug/terrace"))
+}
+
+fn build_folder() -> Result<PathBuf, Failed> {
     let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| run::root().join("target"), Into::into);
-    let server = folder.join("debug/terrace");
-    let server = server.to_str().ok_or_else(|| Failed("the build folder's name is no text".to_owned()))?;
-    step("GStreamer", Step::new(tools::DEBIAN_PYTHON, &["tests/gstreamer/whip_whep.py", server]))
+    std::path::absolute(folder).map_err(|error| Failed(format!("the build folder: {error}")))
+}
+
+fn text(path: PathBuf) -> Result<String, Failed> {
+    path.into_os_string().into_string().map_err(|_| Failed("the build folder's name is no text".to_owned()))
 }
 
 /// The pictures in the README and the book come from the browser tests; this says where to put them.

@@ -5,6 +5,9 @@ use crate::run::{self, Failed, Step, step};
 /// The Python whose modules come from Debian's packages; another one may come first on the path.
 pub(crate) const DEBIAN_PYTHON: &str = "/usr/bin/python3";
 
+/// Any Python.
+pub(crate) const PYTHON: &str = "python3";
+
 /// Something that must be on the machine.
 #[derive(Clone, Copy)]
 pub(crate) enum Tool {
@@ -16,6 +19,8 @@ pub(crate) enum Tool {
     GStreamer,
     /// Counts instructions.
     Valgrind,
+    /// Python that can make itself a folder of packages.
+    Python,
 }
 
 impl Tool {
@@ -26,6 +31,7 @@ impl Tool {
             Tool::Node => &[&["node"], &["npm"]],
             Tool::GStreamer => &[&[DEBIAN_PYTHON], &["gst-inspect-1.0"]],
             Tool::Valgrind => &[&["valgrind"]],
+            Tool::Python => &[&[PYTHON]],
         }
     }
 
@@ -44,6 +50,7 @@ impl Tool {
                 "gstreamer1.0-plugins-bad",
             ],
             Tool::Valgrind => &["valgrind"],
+            Tool::Python => &["python3", "python3-venv"],
         }
     }
 
@@ -57,7 +64,8 @@ impl Tool {
                         .iter()
                         .all(|part| run::succeeds("gst-inspect-1.0", &[part]))
             }
-            _ => true,
+            Tool::Python => run::succeeds(PYTHON, &["-c", "import ensurepip, venv"]),
+            Tool::Chromium | Tool::Node | Tool::Valgrind => true,
         };
         parts && self.programs().iter().all(|names| names.iter().any(on_path))
     }
