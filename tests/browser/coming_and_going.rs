@@ -78,6 +78,54 @@ async fn media_outlives_a_lost_socket() {
     desktop.until_size("camera", 320, 180).await;
 }
 
+/// Keeps the data channels that the page makes, for a test to look at and to close.
+const KEEPING_CHANNELS: &str = "globalThis.channels = [];
+    const create = RTCPeerConnection.prototype.createDataChannel;
+    RTCPeerConnection.prototype.createDataChannel = function (...of) {
+      const channel = create.apply(this, of);
+      globalThis.channels.push(channel);
+      return channel;
+    };";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_outlive_a_lost_socket_and_a_lost_data_channel() {
+    let call = Call::start().await;
+    let bridge = Bridge::to(call.server.address.port()).await;
+    let origin = format!("https://127.0.0.1:{}", bridge.port);
+    let camera =
+        Visitor::new("Ben", Screen::SMALL, "&video=320x180").prepared_by(KEEPING_CHANNELS.to_owned());
+    let ben = call.join(camera).await;
+    let ana = call.join_at(&origin, Visitor::desktop("Ana").prepared_by(KEEPING_CHANNELS.to_owned())).await;
+    ana.until_more_frames("Ben", 10).await;
+    let open = "globalThis.channels.length === 1 && globalThis.channels[0].readyState === 'open'";
+    for page in [&ana, &ben] {
+        page.until_js("messages have a data channel", open).await;
+        page.click("button[title=Chat]").await;
+    }
+
+    bridge.cut();
+    ana.until("the loss is noticed", |seen| (seen.state == "reconnecting").then_some(())).await;
+    ana.write(".chat input", "can you hear me?").await;
+    let log = |count: usize| format!("document.querySelectorAll('.chat .log li').length === {count}");
+    ben.until_js("it went over the data channel", &log(1)).await;
+    ben.write(".chat input", "yes").await;
+    ana.until_js("and the answer as well", &log(2)).await;
+    assert_eq!(ana.look().await.state, "reconnecting", "all that without the socket");
+    ana.until_more_frames("Ben", 10).await;
+
+    // The socket is back and the channel is gone: the call goes on, and so does the talk.
+    bridge.mend();
+    ana.until("the socket is back", |seen| (seen.state == "connected").then_some(())).await;
+    ana.client.execute("globalThis.channels[0].close()", Vec::new()).await.unwrap();
+    ana.until_js("closed", "globalThis.channels[0].readyState === 'closed'").await;
+    ana.write(".chat input", "and now?").await;
+    ben.until_js("over the socket", &log(3)).await;
+    ben.write(".chat input", "still").await;
+    ana.until_js("both ways", &log(4)).await;
+    ana.until_more_frames("Ben", 30).await;
+    assert_eq!(ana.look().await.problems, [""; 0]);
+}
+
 /// A way to the server for TCP that can be cut; media by UDP does not pass here.
 struct Bridge {
     port: u16,

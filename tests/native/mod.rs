@@ -4,6 +4,7 @@
 //! machine may freeze a picture, but it may not make a frame that does not decode, or lose a packet for good.
 
 mod calls;
+mod channel;
 mod codecs;
 mod hostile;
 mod joining;

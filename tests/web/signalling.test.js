@@ -192,3 +192,40 @@ test("delays are spread between half and whole; a restarted server is met within
   assert.deepEqual(attempts.map((attempt) => reconnectDelay(attempt, 0)), [100, 200, 400, 800, 1000, 1000, 4000, 4000]);
   assert.deepEqual(attempts.map((attempt) => reconnectDelay(attempt, 1)), [200, 400, 800, 1600, 2000, 2000, 8000, 8000]);
 });
+
+test("a data channel carries what is for others, and while the socket is lost whatever it can", () => {
+  const { signalling, sockets, events } = start();
+  sockets[0].onopen();
+  sockets[0].say({ type: "joined", resume: "secret" });
+  /** @type {any[]} */
+  const heard = [];
+  let full = false;
+  const channel = {
+    readyState: "connecting",
+    onmessage: (/** @type {{ data: string }} */ _event) => {},
+    send: (/** @type {string} */ text) => {
+      if (full) throw new Error("full");
+      heard.push(JSON.parse(text).type);
+    },
+  };
+  signalling.attach(/** @type {any} */ (channel));
+  const all = /** @type {any[]} */ (["message", "report", "view", "capabilities", "publish", "direct", "offer"]);
+  const send = () => all.map((type) => signalling.send(/** @type {any} */ ({ type })));
+  const ways = () => [heard.splice(0), sockets[0].sent.splice(0).map(({ type }) => type)];
+
+  sockets[0].sent = [];
+  assert.deepEqual([send(), ...ways()], [all.map(() => true), [], all], "not open yet");
+  channel.readyState = "open";
+  assert.deepEqual([send(), ...ways()], [all.map(() => true), ["message", "report"], all.slice(2)], "open");
+  full = true;
+  assert.deepEqual([send(), ...ways()], [all.map(() => true), [], all], "full");
+  full = false;
+  sockets[0].onclose();
+  assert.deepEqual([send(), ...ways()], [all.map((type) => type !== "offer"), all.slice(0, -1), []], "lost socket");
+  channel.onmessage({ data: '{"type":"speakers"}' });
+  assert.deepEqual(events.at(-1), ["message", { type: "speakers" }]);
+  signalling.startAnew();
+  channel.onmessage({ data: '{"type":"speakers"}' });
+  assert.equal(signalling.send(/** @type {any} */ ({ type: "message" })), false, "a former participant's channel is nobody's");
+  assert.equal(events.filter(([kind]) => kind === "message").length, 1);
+});

@@ -27,6 +27,8 @@ pub struct Options {
     pub video_slots: usize,
     /// Slots for audio; at least one, as the first section has to stay for the life of the connection.
     pub audio_slots: usize,
+    /// Whether messages to others and reports go over a data channel where there is one.
+    pub data_channel: bool,
     /// A path through which media goes: up, down.
     pub link: Option<(LinkConfig, LinkConfig)>,
     /// Where the numbers of synthetic media and the losses of the path come from.
@@ -46,6 +48,7 @@ impl Options {
             microphone: false,
             video_slots: 4,
             audio_slots: 3,
+            data_channel: true,
             link: None,
             seed: 1,
         }

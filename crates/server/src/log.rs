@@ -11,7 +11,7 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 use crate::error::StartError;
 
 /// Dependencies that report ordinary events as if an operator had to know them. Named ones can be raised again.
-const QUIET: &str = "rtc_dtls=error,rtc_sdp=warn,rtc_stun=warn,rtc_srtp=warn,rtc_interceptor=warn,rustls=warn,hyper=warn,h2=warn,tungstenite=warn";
+const QUIET: &str = "rtc_dtls=error,rtc_sctp=off,rtc_sdp=warn,rtc_stun=warn,rtc_srtp=warn,rtc_interceptor=warn,rustls=warn,hyper=warn,h2=warn,tungstenite=warn";
 
 /// The filter in effect and the means to change it. There is one set of logs per process.
 static LOGS: OnceLock<Logs> = OnceLock::new();

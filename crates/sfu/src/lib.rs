@@ -32,6 +32,7 @@
 //! comes from the seed, so the same inputs give the same outputs; the server's seed comes from the operating system.
 
 mod capability;
+mod channel;
 mod config;
 mod event;
 mod grant;

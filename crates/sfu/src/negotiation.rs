@@ -28,7 +28,7 @@ pub(crate) fn sections(agreed: &[Section], acknowledged: bool) -> (Vec<SendingSe
                 rtx_ssrc: section.rtx_ssrc,
                 acknowledged,
             }),
-            Section::Rejected { .. } => {}
+            Section::Data(_) | Section::Rejected { .. } => {}
         }
     }
     (sending, slots)

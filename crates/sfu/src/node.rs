@@ -66,7 +66,7 @@ pub struct Sfu {
     waiting: Waiting,
     /// A packet is being forwarded: others of its frame are probably on their way. What the pace lets go waits for nothing.
     forwarding: bool,
-    latest: Timestamp,
+    pub(crate) latest: Timestamp,
 }
 
 impl Sfu {
@@ -242,6 +242,9 @@ impl Sfu {
                     self.with_router(now, room, |router, out| router.path_changed(now, id, out));
                 }
                 Event::Connected => self.media_connected(now, id),
+                Event::ChannelOpened => self.channel_opened(now, id),
+                Event::ChannelText(text) => self.channel_text(now, id, &text),
+                Event::ChannelClosed => self.channel_closed(id),
                 Event::Closed(reason) => self.media_lost(now, id, reason),
             }
         }
@@ -366,6 +369,7 @@ impl Sfu {
         if participant.transport.take().is_none() {
             return;
         }
+        participant.channel = None;
         if participant.media == MediaPath::Connected {
             participant.media = MediaPath::Lost;
         }
@@ -378,10 +382,14 @@ impl Sfu {
         });
     }
 
-    /// Queues a message for a participant, if there is a connection to say it on.
+    /// Queues a message for a participant, if there is a connection to say it on: its WebSocket, and while that is lost its data
+    /// channel.
     pub(crate) fn tell(&mut self, id: ParticipantId, message: ServerMessage) {
-        if let Some(session) = self.participants.get(&id).and_then(|p| p.session) {
-            self.outputs.push_back(Output::Message { session, message });
+        match self.participants.get(&id).map(|who| (who.session, who.channel.is_some())) {
+            Some((Some(session), _)) => self.outputs.push_back(Output::Message { session, message }),
+            // Where that fails nobody can be told; a resume brings what stands.
+            Some((None, true)) => _ = self.tell_by_channel(id, &message.encode()),
+            _ => {}
         }
     }
 

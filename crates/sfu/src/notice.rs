@@ -139,7 +139,7 @@ impl Sfu {
         let (Some(room), Some(participant)) = (self.rooms.get(&room), self.participants.get_mut(&id)) else {
             return;
         };
-        if participant.session.is_none() {
+        if participant.session.is_none() && participant.channel.is_none() {
             return;
         }
         let states = room.router.slots(id);

@@ -6,8 +6,9 @@
 use router::ParticipantId;
 use signalling::{DirectMessage, ErrorCode, Pair, ServerMessage};
 
+use crate::channel::Asker;
 use crate::room::RoomId;
-use crate::{SessionId, Sfu, wire};
+use crate::{Sfu, wire};
 
 /// The two of a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +76,7 @@ impl Sfu {
     }
 
     /// Passes a word on to the other of the two.
-    pub(crate) fn pass_on(&mut self, session: SessionId, from: ParticipantId, message: DirectMessage) {
+    pub(crate) fn pass_on(&mut self, asker: Asker, from: ParticipantId, message: DirectMessage) {
         let room = self.participants.get(&from).and_then(|who| self.rooms.get(&who.room));
         let pair = room.and_then(|room| room.pair).filter(|pair| pair.round == message.round);
         match pair.and_then(|pair| pair.other(from)) {
@@ -86,7 +87,7 @@ impl Sfu {
             None => {
                 self.stats.direct_refused += 1;
                 let text = "there is nobody to whom this may go now".to_owned();
-                self.refuse(session, ErrorCode::UnknownParticipant, text, Some("direct"));
+                self.refuse(asker, ErrorCode::UnknownParticipant, text, Some("direct"));
             }
         }
     }

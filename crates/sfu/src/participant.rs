@@ -11,6 +11,7 @@ use signalling::{Connection, RateLimit};
 use transport::Transport;
 use units::{Bitrate, Timestamp};
 
+use crate::channel::OpenChannel;
 use crate::hold::Held;
 use crate::room::RoomId;
 use crate::{Grant, SessionId};
@@ -43,6 +44,8 @@ pub(crate) struct Participant {
     /// `None` before the first offer and after the media path was lost for good.
     pub(crate) transport: Option<Box<Transport>>,
     pub(crate) media: MediaPath,
+    /// While it has a data channel open.
+    pub(crate) channel: Option<OpenChannel>,
     /// Packets that wait for those behind them.
     pub(crate) held: Held,
     /// How many connectivity checks from addresses that have proven nothing are looked at: each costs an HMAC, and whoever
@@ -116,6 +119,7 @@ impl Participant {
             session: Some(session),
             transport: None,
             media: MediaPath::Connecting,
+            channel: None,
             held: Held::default(),
             unproven: RateLimit::new(now, UNPROVEN_PER_SECOND, UNPROVEN_BURST),
             described: BTreeMap::new(),

@@ -17,6 +17,7 @@ use transport::turn::credentials;
 use transport::{Acknowledgement, OfferError, Transport};
 use units::Timestamp;
 
+use crate::channel::Asker;
 use crate::node::Timer;
 use crate::participant::{Described, Participant};
 use crate::room::{Room, RoomId};
@@ -42,9 +43,9 @@ impl Sfu {
             (Some(id), ClientMessage::Offer(offer)) => self.offer(now, session, id, &offer.sdp),
             (Some(id), ClientMessage::Capabilities(said)) => self.capabilities(now, id, &said),
             (Some(id), ClientMessage::View(view)) => self.view(now, id, &view),
-            (Some(id), ClientMessage::Publish(publish)) => self.publish(now, session, id, &publish),
-            (Some(id), ClientMessage::Message(message)) => self.relay(session, id, message),
-            (Some(id), ClientMessage::Direct(message)) => self.pass_on(session, id, message),
+            (Some(id), ClientMessage::Publish(publish)) => self.publish(now, session.into(), id, &publish),
+            (Some(id), ClientMessage::Message(message)) => self.relay(session.into(), id, message),
+            (Some(id), ClientMessage::Direct(message)) => self.pass_on(session.into(), id, message),
             (Some(id), ClientMessage::Report(report)) => self.report(now, id, &report),
             (Some(id), ClientMessage::Leave) => self.remove_participant(now, id),
         }
@@ -326,7 +327,7 @@ impl Sfu {
         Ok(answer)
     }
 
-    fn capabilities(&mut self, now: Timestamp, id: ParticipantId, said: &Capabilities) {
+    pub(crate) fn capabilities(&mut self, now: Timestamp, id: ParticipantId, said: &Capabilities) {
         let Some(participant) = self.participants.get_mut(&id) else { return };
         participant.class = said.device.as_ref().map(|device| device.class);
         participant.direct = said.direct;
@@ -341,7 +342,7 @@ impl Sfu {
         self.update_pair(room);
     }
 
-    fn view(&mut self, now: Timestamp, id: ParticipantId, said: &View) {
+    pub(crate) fn view(&mut self, now: Timestamp, id: ParticipantId, said: &View) {
         let Some(participant) = self.participants.get_mut(&id) else { return };
         let room = participant.room;
         let view: Vec<_> = said.slots.iter().filter_map(wire::slot_view).collect();
@@ -351,22 +352,22 @@ impl Sfu {
         self.with_router(now, room, |router, out| router.set_view(now, id, &view, out));
     }
 
-    fn report(&mut self, now: Timestamp, id: ParticipantId, said: &Report) {
+    pub(crate) fn report(&mut self, now: Timestamp, id: ParticipantId, said: &Report) {
         let Some(room) = self.participants.get(&id).map(|p| p.room) else { return };
         let interval = Duration::from_millis(said.interval_ms.into());
         let slots: Vec<_> = said.slots.iter().filter_map(wire::slot_decode).collect();
         self.with_router(now, room, |router, out| router.report_decoding(now, id, interval, &slots, out));
     }
 
-    fn publish(&mut self, now: Timestamp, session: SessionId, id: ParticipantId, said: &Publish) {
+    pub(crate) fn publish(&mut self, now: Timestamp, asker: Asker, id: ParticipantId, said: &Publish) {
         let Some(participant) = self.participants.get_mut(&id) else { return };
         let Some(mid) = Mid::parse(&said.mid) else {
             let text = format!("{:?} cannot be a MID: take it from the transceiver", said.mid);
-            return self.refuse(session, ErrorCode::UnknownMid, text, Some("publish"));
+            return self.refuse(asker, ErrorCode::UnknownMid, text, Some("publish"));
         };
         if participant.described.len() >= MAX_DESCRIBED && !participant.described.contains_key(&mid) {
             let text = format!("{MAX_DESCRIBED} sections are described already");
-            return self.refuse(session, ErrorCode::TooLarge, text, Some("publish"));
+            return self.refuse(asker, ErrorCode::TooLarge, text, Some("publish"));
         }
         let described = Described { muted: said.muted, source: wire::source(said.source) };
         participant.described.insert(mid, described);
@@ -378,7 +379,7 @@ impl Sfu {
     }
 
     /// Hands data from one participant to another or to all.
-    fn relay(&mut self, session: SessionId, from: ParticipantId, message: OutgoingMessage) {
+    pub(crate) fn relay(&mut self, asker: Asker, from: ParticipantId, message: OutgoingMessage) {
         let Some(room) = self.participants.get(&from).map(|p| p.room) else { return };
         let private = message.to.is_some();
         let relayed = ServerMessage::Message(IncomingMessage {
@@ -386,14 +387,29 @@ impl Sfu {
             private,
             data: message.data,
         });
-        let Some(to) = message.to else { return self.tell_room(room, Some(from), &relayed) };
+        let Some(to) = message.to else {
+            let members = self.rooms.get(&room).map(|room| room.members.clone()).unwrap_or_default();
+            let others: Vec<_> = members.into_iter().filter(|member| *member != from).collect();
+            return self.deliver(&others, &relayed);
+        };
         let known = wire::parse_participant_id(&to)
             .filter(|to| self.participants.get(to).is_some_and(|other| other.room == room));
         match known {
-            Some(to) => self.tell(to, relayed),
+            Some(to) => self.deliver(&[to], &relayed),
             None => {
                 let text = format!("{to} is not in this room");
-                self.refuse(session, ErrorCode::UnknownParticipant, text, Some("message"));
+                self.refuse(asker, ErrorCode::UnknownParticipant, text, Some("message"));
+            }
+        }
+    }
+
+    /// What others say goes over the data channel where there is one, and over the WebSocket where not.
+    fn deliver(&mut self, to: &[ParticipantId], message: &ServerMessage) {
+        let mut text = None;
+        for member in to {
+            let has_channel = self.participants.get(member).is_some_and(|who| who.channel.is_some());
+            if !has_channel || !self.tell_by_channel(*member, text.get_or_insert_with(|| message.encode())) {
+                self.tell(*member, message.clone());
             }
         }
     }
@@ -473,11 +489,6 @@ impl Sfu {
         for id in everybody {
             self.remove_participant(now, id);
         }
-    }
-
-    /// Answers with an error and goes on.
-    pub(crate) fn refuse(&mut self, session: SessionId, code: ErrorCode, text: String, about: Option<&str>) {
-        self.complain(session, code, text, false, about);
     }
 
     /// Answers with an error and ends the connection.

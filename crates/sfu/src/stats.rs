@@ -23,6 +23,12 @@ pub struct Stats {
     pub direct_passed: u64,
     /// Such words by somebody who is not one of two, or no longer.
     pub direct_refused: u64,
+    /// Data channels that clients opened.
+    pub channels: u64,
+    /// Messages that came over them.
+    pub channel_texts: u64,
+    /// Messages over them that broke a rule or came too fast.
+    pub channel_refused: u64,
     /// Media packets taken in.
     pub packets_in: u64,
     /// Media packets dropped because an operator muted their publication.

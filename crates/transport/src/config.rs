@@ -37,6 +37,9 @@ pub struct Config {
     /// Codecs we accept from a publisher, the preferred one first, and offer to forward on a slot. All of
     /// [`Codec::ALL`] unless told otherwise: VP8 first, which every browser encodes in layers of every size.
     pub codecs: Vec<Codec>,
+    /// Longest text taken over a data channel, in bytes; `None` refuses data channels, as does [`Security::Plaintext`], since
+    /// they are carried by DTLS.
+    pub channel_message_bytes: Option<usize>,
     /// Longest offer read, in bytes. 49 slots with a browser's default codec list take 247 kB.
     pub max_offer_bytes: usize,
     /// Most media sections in an offer, stopped ones included.
@@ -72,6 +75,7 @@ impl Config {
             tcp_candidates: Vec::new(),
             node: None,
             codecs: vec![Codec::Vp8, Codec::H264, Codec::Vp9, Codec::Av1, Codec::Opus],
+            channel_message_bytes: Some(64 * 1024),
             max_offer_bytes: 256 * 1024,
             max_sections: 64,
             max_encodings: 4,

@@ -68,6 +68,8 @@ pub(crate) struct Dtls {
     /// The client's first flight, until it has been answered.
     kept: Option<Vec<BytesMut>>,
     transmits: VecDeque<Bytes>,
+    /// What the client sent besides the handshake.
+    received: Vec<Bytes>,
     flight: Flight,
     completed: bool,
     /// A ClientHello came that had no profile of ours.
@@ -96,6 +98,7 @@ impl Dtls {
             stage: Stage::Gcm,
             kept: Some(Vec::new()),
             transmits: VecDeque::new(),
+            received: Vec::new(),
             flight: Flight::default(),
             completed: false,
             lacked_profile: false,
@@ -244,20 +247,35 @@ impl Dtls {
             // The first flight is answered: the profile is settled.
             self.kept = None;
         }
+        let mut outcome = Outcome::Pending;
         for event in events {
             match event {
                 EndpointEvent::HandshakeComplete => {
                     self.completed = true;
-                    return self.media_keys(fingerprints).unwrap_or_else(Outcome::Closed);
+                    outcome = self.media_keys(fingerprints).unwrap_or_else(Outcome::Closed);
                 }
                 // Before the handshake is complete anybody can have written this.
                 EndpointEvent::PeerClosed if !self.completed => return Outcome::Refused,
                 EndpointEvent::PeerClosed => return Outcome::Closed(CloseReason::PeerClosed),
-                // No data channels: what a client sends in one goes nowhere.
+                // Only from whom the fingerprint names: a handshake with anybody else has ended the transport.
+                EndpointEvent::ApplicationData(data) if self.completed => self.received.push(data.freeze()),
                 _ => {}
             }
         }
-        Outcome::Pending
+        outcome
+    }
+
+    /// What the client has sent since the last call, one entry for each record. A datagram has a few at most.
+    pub(crate) fn take_received(&mut self) -> Vec<Bytes> {
+        std::mem::take(&mut self.received)
+    }
+
+    /// Sends a record of data.
+    pub(crate) fn send(&mut self, now: Timestamp, data: &[u8]) {
+        // Before the handshake is complete nobody has anything to send; after the end it goes nowhere.
+        if self.completed && self.endpoint.write(clock::instant(now), PEER, data).is_ok() {
+            self.collect();
+        }
     }
 
     /// RFC 5764 §4.2: the keys of SRTP come from the handshake, provided it was with whom the offer said.

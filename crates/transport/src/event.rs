@@ -71,6 +71,12 @@ pub enum Event {
     Rtp(IncomingRtp),
     /// Feedback and sender reports arrived: all items of one datagram, in order.
     Rtcp(Vec<RtcpItem>),
+    /// The client opened a data channel ([`crate::channel`]): [`crate::Transport::send_text`] reaches it.
+    ChannelOpened,
+    /// A text came over the data channel. Not known to be UTF-8.
+    ChannelText(Bytes),
+    /// The data channel is gone, and no other one comes over this transport. Media goes on.
+    ChannelClosed,
     /// The transport is finished; it takes and gives nothing any more. Always the last event.
     Closed(CloseReason),
 }

@@ -3,7 +3,7 @@
 //! Owns everything between a UDP socket and the packets a router understands: the SDP offer and its answer
 //! (RFC 8829, RFC 9143), ICE-lite (RFC 8445), DTLS (RFC 6347, RFC 5764), SRTP (RFC 3711, RFC 7714), finding
 //! out what each arriving stream is (RFC 8852), restoring retransmissions (RFC 4588), and the reception
-//! reports that a publisher needs (NACK, transport-wide feedback, receiver reports). It is the only crate
+//! reports that a publisher needs (NACK, transport-wide feedback, receiver reports), and texts over a data channel (RFC 8831). It is the only crate
 //! that names a WebRTC library. What packets mean, whom they are for and when they leave is for `router`.
 //!
 //! # Driving it
@@ -33,6 +33,7 @@
 //! A datagram costs at most one table look-up and one HMAC until it has proven that it comes from the
 //! participant. Malformed, unauthenticated, replayed and unidentifiable input is counted by kind and dropped.
 
+pub mod channel;
 pub mod check;
 mod clock;
 mod config;
@@ -56,6 +57,6 @@ pub use config::{Config, Security};
 pub use event::{CloseReason, Event, IncomingRtp, Path, Protocol, Transmit};
 pub use identity::{Identity, IdentityError};
 pub use sdp::{Answer, OfferError, offers_to_send};
-pub use section::{Acknowledgement, NegotiatedCodec, Section, SendingSection, SlotSection};
+pub use section::{Acknowledgement, DataSection, NegotiatedCodec, Section, SendingSection, SlotSection};
 pub use stats::TransportStats;
 pub use transport::{SendError, Transport};

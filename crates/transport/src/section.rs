@@ -10,6 +10,8 @@ pub enum Section {
     Sending(SendingSection),
     /// The client receives: a slot that publications are mapped to.
     Slot(SlotSection),
+    /// Data channels ([`crate::channel`]).
+    Data(DataSection),
     /// Nothing flows: the client stopped it, or we share no codec with it.
     Rejected {
         /// Its identification.
@@ -23,6 +25,7 @@ impl Section {
         match self {
             Self::Sending(section) => section.mid,
             Self::Slot(section) => section.mid,
+            Self::Data(section) => section.mid,
             Self::Rejected { mid } => *mid,
         }
     }
@@ -58,6 +61,15 @@ pub struct SlotSection {
     pub ssrc: u32,
     /// The SSRC of its retransmissions, for the slot's life; none for audio and for clients without RTX.
     pub rtx_ssrc: Option<u32>,
+}
+
+/// A section of data channels (RFC 8841).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DataSection {
+    /// Its identification.
+    pub mid: Mid,
+    /// The longest message that the client takes, in bytes.
+    pub longest_sent: usize,
 }
 
 /// How a client tells what it got of everything that is sent to it.

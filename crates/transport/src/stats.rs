@@ -63,6 +63,13 @@ pub struct TransportStats {
     /// Receiver reports sent, by block.
     pub report_blocks_sent: u64,
 
+    /// Texts that came over the data channel.
+    pub texts_in: u64,
+    /// Texts sent over it.
+    pub texts_out: u64,
+    /// Data in DTLS without a section for it in any offer, or before the keys.
+    pub data_unexpected: u64,
+
     /// Datagrams dropped because the owner did not drain.
     pub transmit_overflow: u64,
     /// Events dropped because the owner did not drain.

@@ -1,6 +1,8 @@
 //! The transport itself: dispatches what comes in to its parts and queues what goes out. Decisions live in
 //! the parts.
 
+mod data;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use rand::{CryptoRng, RngExt};
 use rtc_crypto::RTCCryptoProvider;
 use units::Timestamp;
 
+use crate::channel::Channel;
 use crate::config::{Config, Security};
 use crate::demux::{self, Class};
 use crate::dtls::{Dtls, Outcome};
@@ -82,6 +85,8 @@ pub struct Transport {
     session: Session,
     ice: IceLite,
     dtls: Option<Dtls>,
+    /// Since an offer had a section for one.
+    channel: Option<Box<Channel>>,
     protection: Protection,
     streams: Streams,
     reception: Reception,
@@ -123,6 +128,7 @@ impl Transport {
             phase: Phase::New,
             session,
             dtls,
+            channel: None,
             protection,
             streams: Streams::default(),
             transmits: VecDeque::new(),
@@ -176,6 +182,7 @@ impl Transport {
         self.session.version += 1;
         self.session.remote_ufrag = offer.ice_ufrag;
         self.session.agreement = agreement;
+        self.expect_channel();
         let agreement = &self.session.agreement;
         Ok(Answer {
             sdp,
@@ -203,6 +210,7 @@ impl Transport {
                 fingerprint,
                 candidates: &self.config.candidates,
                 tcp_candidates: &self.config.tcp_candidates,
+                channel_message_bytes: self.config.channel_message_bytes.unwrap_or_default(),
             },
         )
     }
@@ -270,6 +278,7 @@ impl Transport {
             }
             Outcome::Closed(reason) => self.finish(reason),
         }
+        self.receive_data(now);
     }
 
     fn handle_rtp(&mut self, now: Timestamp, datagram: BytesMut) {
@@ -466,6 +475,12 @@ impl Transport {
             }
             self.flush_dtls();
         }
+        if let Some(channel) = &mut self.channel
+            && channel.poll_timeout().is_some_and(|due| now >= due)
+        {
+            let news = channel.handle_timeout(now);
+            self.settle_channel(now, news);
+        }
         if self.reception.poll_timeout().is_some_and(|due| now >= due) {
             self.report(now);
         }
@@ -495,7 +510,11 @@ impl Transport {
             Phase::New | Phase::Connected => None,
         };
         let dtls = self.dtls.as_ref().and_then(Dtls::poll_timeout);
-        [handshake, self.ice.poll_timeout(), dtls, self.reception.poll_timeout()].into_iter().flatten().min()
+        let channel = self.channel.as_ref().and_then(|channel| channel.poll_timeout());
+        [handshake, self.ice.poll_timeout(), dtls, channel, self.reception.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Says goodbye to the participant (DTLS close_notify) and finishes the transport: drain `poll_transmit`
@@ -547,6 +566,7 @@ impl Transport {
         self.phase = Phase::Closed;
         // A record after this must not start a handshake anew.
         self.dtls = None;
+        self.channel = None;
         self.protection = Protection::Pending;
         // The last event has to find room.
         self.events.truncate(MAX_EVENTS);

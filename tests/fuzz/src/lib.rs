@@ -11,12 +11,14 @@
 //! | `feedback` | transport-wide and RFC 8888 reports, then their unwrapping | order, bounds, nothing that was not sent |
 //! | `codec` | payloads | descriptors survive a round trip |
 //! | `datagram` | datagrams to a transport, before and after its keys | nothing without a check; bounded queues |
+//! | `channel` | chunks of SCTP behind a handshake | nothing too long, one life, bounded answers (see `channel.rs`) |
 //! | `sdp` | offers | the same offer again is answered alike |
 //! | `signalling` | messages of both directions | what is read is written and read the same |
 //! | `estimator` | sends, reports, silence, route changes | bounds of the estimate, deadlines that lie ahead |
 //! | `switching` | packets, views, losses, reconnects | receivers are never fooled (see [`switching`]) |
 
 mod bytes;
+mod channel;
 mod estimate;
 mod input;
 pub mod switching;
@@ -26,12 +28,13 @@ mod text;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     ("rtp", bytes::rtp),
     ("rtcp", bytes::rtcp),
     ("feedback", bytes::feedback),
     ("codec", bytes::codec),
     ("datagram", bytes::datagram),
+    ("channel", channel::channel),
     ("sdp", text::sdp),
     ("signalling", text::signalling),
     ("estimator", estimate::estimator),
@@ -83,5 +86,5 @@ mod tests {
         };
     }
 
-    corpora!(rtp rtcp feedback codec datagram sdp signalling estimator switching);
+    corpora!(rtp rtcp feedback codec datagram channel sdp signalling estimator switching);
 }

@@ -47,6 +47,10 @@ pub enum Event {
     Message(IncomingMessage),
     /// The server refused something, or something went wrong.
     Error(signalling::Error),
+    /// Messages and reports go over a data channel from here on, also while the signalling connection is lost.
+    ChannelOpened,
+    /// The data channel is gone; everything goes over the signalling connection.
+    ChannelClosed,
     /// The signalling connection was lost; media goes on while another is made.
     Reconnecting,
     /// The signalling connection is back.

@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use units::Bitrate;
+use webrtc::data_channel::DataChannel;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 use webrtc::peer_connection::RTCPeerConnectionState;
 
@@ -59,6 +60,9 @@ pub(super) struct Session {
     peer_events: mpsc::UnboundedReceiver<PeerEvent>,
     camera: Option<VideoSender>,
     microphone: Option<AudioSender>,
+    /// For messages and reports; `None` where it was not asked for or is gone.
+    channel: Option<Arc<dyn DataChannel>>,
+    channel_open: bool,
     /// The path through which media goes. It ends with the session.
     link: Option<Link>,
     /// By MID, for asking for keyframes.
@@ -90,6 +94,7 @@ struct Media {
     events: mpsc::UnboundedReceiver<PeerEvent>,
     camera: Option<VideoSender>,
     microphone: Option<AudioSender>,
+    channel: Option<Arc<dyn DataChannel>>,
 }
 
 impl Media {
@@ -110,7 +115,8 @@ impl Media {
             if options.microphone { Some(peer.add_audio(options.seed.wrapping_add(1)).await?) } else { None };
         peer.add_slots(RtpCodecKind::Audio, options.audio_slots.saturating_sub(1)).await?;
         peer.add_slots(RtpCodecKind::Video, options.video_slots).await?;
-        Ok(Self { peer, events, camera, microphone })
+        let channel = if options.data_channel { Some(peer.add_channel().await?) } else { None };
+        Ok(Self { peer, events, camera, microphone, channel })
     }
 }
 
@@ -125,6 +131,8 @@ impl Session {
             peer_events: media.events,
             camera: media.camera,
             microphone: media.microphone,
+            channel: media.channel,
+            channel_open: false,
             link: None,
             tracks: BTreeMap::new(),
             waiting: Vec::new(),
@@ -147,6 +155,8 @@ impl Session {
         self.peer_events = media.events;
         self.camera = media.camera;
         self.microphone = media.microphone;
+        self.channel = media.channel;
+        self.channel_open = false;
         self.link = None;
         self.tracks.clear();
         self.waiting.clear();
@@ -255,7 +265,7 @@ impl Session {
                 },
                 command = self.start.commands.recv() => match command {
                     Some(Command::Send(message)) => {
-                        if self.start.signal.send(&message).await.is_err() {
+                        if self.say(&message).await.is_err() {
                             return End::Lost;
                         }
                     }
@@ -283,6 +293,23 @@ impl Session {
             if self.slots_to_add > 0 && !self.offering && self.offer_slots().await.is_err() {
                 return End::Lost;
             }
+        }
+    }
+
+    /// Says something over the data channel, if it is of the kind that goes there, or over the signalling connection.
+    async fn say(&mut self, message: &ClientMessage) -> Result<(), JoinError> {
+        let is_free = matches!(message, ClientMessage::Message(_) | ClientMessage::Report(_));
+        if !is_free || !self.say_by_channel(message).await {
+            self.start.signal.send(message).await?;
+        }
+        Ok(())
+    }
+
+    /// False when there is no data channel, or it does not take the message.
+    async fn say_by_channel(&mut self, message: &ClientMessage) -> bool {
+        match &self.channel {
+            Some(channel) if self.channel_open => channel.send_text(&message.encode()).await.is_ok(),
+            _ => false,
         }
     }
 
@@ -384,6 +411,27 @@ impl Session {
                 self.follow(track);
                 false
             }
+            PeerEvent::ChannelOpened => {
+                self.channel_open = true;
+                self.tell(Event::ChannelOpened);
+                false
+            }
+            PeerEvent::Text(text) => {
+                match signalling::decode_server(&text) {
+                    Ok(Some(message)) => self.handle_message(message),
+                    // The contract has clients ignore what they do not know.
+                    Ok(None) => {}
+                    Err(error) => tracing::debug!(%error, "a message that is not understood"),
+                }
+                false
+            }
+            PeerEvent::ChannelClosed => {
+                self.channel = None;
+                if std::mem::take(&mut self.channel_open) {
+                    self.tell(Event::ChannelClosed);
+                }
+                false
+            }
         }
     }
 
@@ -423,50 +471,100 @@ impl Session {
             self.last_report = Instant::now();
             let slots = self.start.shared.receiver().take_reports(now);
             if !slots.is_empty() {
-                self.start.signal.send(&ClientMessage::Report(Report { interval_ms, slots })).await?;
+                self.say(&ClientMessage::Report(Report { interval_ms, slots })).await?;
             }
         }
         Ok(())
     }
 
     /// Connects again after `wait`, and then after ever longer ones, for as long as the server keeps this participant.
-    /// `true` when it was taken over, `false` when the server knew nothing of it, `None` when there was no way in.
-    async fn resume(&mut self, mut wait: Duration) -> Option<bool> {
+    /// `true` when it was taken over, `false` when the server knew nothing of it, `None` when there was no way in. Meanwhile
+    /// the data channel goes on.
+    async fn resume(&mut self, wait: Duration) -> Option<bool> {
         self.tell(Event::Reconnecting);
-        let kept = Duration::from_secs(u64::from(self.start.joined.limits.resume_seconds));
-        let deadline = Instant::now() + kept;
-        while Instant::now() + wait < deadline {
-            // A random part, so that a crowd does not come back at once.
-            sleep(wait.mul_f64(self.rng.random_range(0.5..1.0))).await;
-            wait = (wait * 2).clamp(FIRST_RETRY, LONGEST_RETRY);
-            let (url, options) = (&self.start.url, &self.start.options);
-            let resume = Some(self.start.joined.resume.clone());
-            let attempt = async {
-                let mut signal = Signal::connect(url, options.trust).await?;
-                let joined = enter(&mut signal, options, resume).await?;
-                Ok::<_, JoinError>((signal, joined))
-            };
-            match timeout(PATIENCE, attempt).await {
-                Ok(Ok((signal, joined))) => {
-                    let resumed = joined.resumed;
-                    self.start.signal = signal;
-                    self.start.joined = joined;
-                    return Some(resumed);
+        let again = Again {
+            url: self.start.url.clone(),
+            options: self.start.options.clone(),
+            resume: self.start.joined.resume.clone(),
+            kept: Duration::from_secs(u64::from(self.start.joined.limits.resume_seconds)),
+            rng: ChaCha8Rng::seed_from_u64(self.rng.random()),
+        };
+        let attempts = again.connect(wait);
+        tokio::pin!(attempts);
+        let (signal, joined) = loop {
+            tokio::select! {
+                found = &mut attempts => match found {
+                    Ok(found) => break found,
+                    Err(refused) => {
+                        refused.into_iter().for_each(|error| self.tell(Event::Error(error)));
+                        return None;
+                    }
+                },
+                Some(event) = self.peer_events.recv() => {
+                    if self.handle_peer_event(event) {
+                        return None;
+                    }
                 }
-                Ok(Err(JoinError::Refused(error))) if error.fatal && !passes(error.code) => {
-                    self.tell(Event::Error(error));
-                    return None;
-                }
-                Ok(Err(error)) => tracing::debug!(%error, "connecting again"),
-                Err(_) => tracing::debug!("connecting again took too long"),
+                // Without a channel commands wait until somebody hears them.
+                Some(command) = self.start.commands.recv(), if self.channel_open => match command {
+                    Command::Send(message) => {
+                        if !self.say_by_channel(&message).await {
+                            tracing::debug!("a message is lost with the connections");
+                        }
+                    }
+                    Command::AddVideoSlots(count, done) => {
+                        self.slots_to_add += count;
+                        self.waiting.push(done);
+                    }
+                    Command::Leave => return None,
+                },
             }
-        }
-        None
+        };
+        self.start.signal = signal;
+        let resumed = joined.resumed;
+        self.start.joined = joined;
+        Some(resumed)
     }
 
     fn tell(&self, event: Event) {
         // A participant whose events nobody reads goes on all the same.
         let _ = self.start.events.try_send(event);
+    }
+}
+
+/// What it takes to come back.
+struct Again {
+    url: String,
+    options: Options,
+    resume: String,
+    /// How long the server keeps the participant.
+    kept: Duration,
+    rng: ChaCha8Rng,
+}
+
+impl Again {
+    /// A new connection that has joined. The error is the server's, if it is one that says not to come back.
+    async fn connect(mut self, mut wait: Duration) -> Result<(Signal, Joined), Option<signalling::Error>> {
+        let deadline = Instant::now() + self.kept;
+        while Instant::now() + wait < deadline {
+            // A random part, so that a crowd does not come back at once.
+            sleep(wait.mul_f64(self.rng.random_range(0.5..1.0))).await;
+            wait = (wait * 2).clamp(FIRST_RETRY, LONGEST_RETRY);
+            let attempt = async {
+                let mut signal = Signal::connect(&self.url, self.options.trust).await?;
+                let joined = enter(&mut signal, &self.options, Some(self.resume.clone())).await?;
+                Ok::<_, JoinError>((signal, joined))
+            };
+            match timeout(PATIENCE, attempt).await {
+                Ok(Ok(found)) => return Ok(found),
+                Ok(Err(JoinError::Refused(error))) if error.fatal && !passes(error.code) => {
+                    return Err(Some(error));
+                }
+                Ok(Err(error)) => tracing::debug!(%error, "connecting again"),
+                Err(_) => tracing::debug!("connecting again took too long"),
+            }
+        }
+        Err(None)
     }
 }
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use tokio::sync::mpsc;
+use webrtc::data_channel::{DataChannel, DataChannelEvent, RTCDataChannelInit};
 use webrtc::error::Result;
 use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{
@@ -27,6 +28,9 @@ pub(crate) use sender::{AudioSender, VideoSender};
 pub(crate) enum PeerEvent {
     State(RTCPeerConnectionState),
     Track(Arc<dyn TrackRemote>),
+    ChannelOpened,
+    Text(String),
+    ChannelClosed,
 }
 
 struct Handler(mpsc::UnboundedSender<PeerEvent>);
@@ -46,14 +50,15 @@ impl PeerConnectionEventHandler for Handler {
 /// A connection and its sections.
 pub(crate) struct Peer {
     connection: Arc<dyn PeerConnection>,
+    told: mpsc::UnboundedSender<PeerEvent>,
     slots: Vec<(RtpCodecKind, Arc<dyn RtpTransceiver>)>,
 }
 
 impl Peer {
     /// A connection without sections, with a socket on `local`.
     pub(crate) async fn new(local: IpAddr, events: mpsc::UnboundedSender<PeerEvent>) -> Result<Self> {
-        let connection = engine::build(local, Arc::new(Handler(events))).await?;
-        Ok(Self { connection, slots: Vec::new() })
+        let connection = engine::build(local, Arc::new(Handler(events.clone()))).await?;
+        Ok(Self { connection, told: events, slots: Vec::new() })
     }
 
     /// Adds receive-only sections. They are numbered by the next offer.
@@ -78,6 +83,38 @@ impl Peer {
     /// Adds a sending section of audio.
     pub(crate) async fn add_audio(&mut self, seed: u64) -> Result<AudioSender> {
         AudioSender::add(self.connection.as_ref(), seed).await
+    }
+
+    /// Adds a data channel for messages of signalling. What comes of it is told as events until the connection ends.
+    pub(crate) async fn add_channel(&mut self) -> Result<Arc<dyn DataChannel>> {
+        let init = RTCDataChannelInit {
+            protocol: signalling::SUBPROTOCOL.to_owned(),
+            ..RTCDataChannelInit::default()
+        };
+        let channel = self.connection.create_data_channel("terrace", Some(init)).await?;
+        let (told, events) = (self.told.clone(), channel.clone());
+        tokio::spawn(async move {
+            while let Some(event) = events.poll().await {
+                let event = match event {
+                    DataChannelEvent::OnOpen => PeerEvent::ChannelOpened,
+                    DataChannelEvent::OnMessage(message) => match String::from_utf8(message.data.to_vec()) {
+                        Ok(text) => PeerEvent::Text(text),
+                        Err(error) => {
+                            tracing::debug!(%error, "what came over the data channel is no text");
+                            continue;
+                        }
+                    },
+                    DataChannelEvent::OnClosing | DataChannelEvent::OnClose => PeerEvent::ChannelClosed,
+                    _ => continue,
+                };
+                if told.send(event).is_err() {
+                    return;
+                }
+            }
+            // A participant that has gone hears nothing more.
+            let _ = told.send(PeerEvent::ChannelClosed);
+        });
+        Ok(channel)
     }
 
     /// A new offer, applied on this side. Candidates are not waited for: the server learns addresses from the checks.

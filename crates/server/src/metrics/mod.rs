@@ -191,6 +191,16 @@ fn joins(families: &mut Families, workers: &[Worker], app: &App) {
         rows.row([("worker", index), ("outcome", "passed")], stats.direct_passed as f64);
         rows.row([("worker", index), ("outcome", "refused")], stats.direct_refused as f64);
     }
+    let mut rows = families.counter("data_channels", "Data channels that clients opened");
+    for (index, _, stats, _) in workers {
+        rows.row([("worker", index)], stats.channels as f64);
+    }
+    let mut rows =
+        families.counter("data_channel_messages", "Messages over data channels, by what became of them");
+    for (index, _, stats, _) in workers {
+        rows.row([("worker", index), ("outcome", "taken")], stats.channel_texts as f64);
+        rows.row([("worker", index), ("outcome", "refused")], stats.channel_refused as f64);
+    }
     let counts = &app.gate.counts;
     let mut rows = families.counter("tokens_refused", "Tokens refused, by why");
     for (denied, count) in Denied::ALL.iter().zip(&counts.denied) {

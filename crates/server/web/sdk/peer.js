@@ -2,6 +2,7 @@
 
 import { Emitter } from "./emitter.js";
 import { CAMERA, SCREEN, layered, obey } from "./encodings.js";
+import { SUBPROTOCOL } from "./messages.js";
 import { figuresOf } from "./stats.js";
 
 /** @import { Layers } from "./encodings.js" */
@@ -74,6 +75,7 @@ export class Peer extends Emitter {
     for (let slot = 0; slot < audioSlots; slot++) connection.addTransceiver("audio", { direction: "recvonly" });
     for (let slot = 0; slot < videoSlots; slot++) connection.addTransceiver("video", { direction: "recvonly" });
     for (const transceiver of connection.getTransceivers()) preferCodecs(transceiver, encoder.codec);
+    this.channel = connection.createDataChannel("terrace", { protocol: SUBPROTOCOL });
     connection.onconnectionstatechange = () => {
       /** @type {Partial<Record<RTCPeerConnectionState, MediaState>>} */
       const states = { connected: "connected", disconnected: "lost", failed: "failed" };

@@ -253,6 +253,7 @@ export class Session extends Emitter {
       ...(this.#options.encoder === undefined ? {} : { encoder: this.#options.encoder }),
     });
     this.#peer = peer;
+    this.#signalling.attach(peer.channel);
     this.#figures = this.#served = this.#reported = undefined;
     // The MIDs of a former connection mean nothing in this one.
     this.#view = undefined;

@@ -69,6 +69,8 @@ export class Signalling extends Emitter {
   #everJoined = false;
   #attempt = 0;
   #closed = false;
+  /** @type {RTCDataChannel | undefined} */
+  #channel;
 
   /**
    * @param {string} url
@@ -101,21 +103,38 @@ export class Signalling extends Emitter {
     socket.onclose = () => this.#socket === socket && this.#broken();
   }
 
+  /** A way for messages beside the socket, which goes on while that is lost. @param {RTCDataChannel} channel */
+  attach(channel) {
+    this.#channel = channel;
+    channel.onmessage = ({ data }) => this.#channel === channel && this.#receive(String(data));
+  }
+
   /**
    * Sends a message. False when there is no joined connection: what describes a state is sent again after the next
    * `joined`, and nothing else is worth keeping.
    * @param {ClientMessage} message
    */
   send(message) {
+    const { type } = message;
+    const text = JSON.stringify(message);
+    const wants = type === "message" || type === "report" || (!this.#joined && type !== "offer" && type !== "leave");
+    if (wants && this.#channel?.readyState === "open") {
+      try {
+        this.#channel.send(text);
+        return true;
+      } catch {
+        // Too long for it, or too much waits in it: the socket may do.
+      }
+    }
     if (!this.#joined || !this.#socket) return false;
-    this.#socket.send(JSON.stringify(message));
+    this.#socket.send(text);
     return true;
   }
 
   /** Forgets that we were here, so that the next join makes a new participant, and reconnects. */
   startAnew() {
     this.send({ type: "leave" });
-    this.#resume = undefined;
+    this.#resume = this.#channel = undefined;
     const socket = this.#socket;
     this.#socket = undefined;
     this.#joined = false;

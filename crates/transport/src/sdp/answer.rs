@@ -9,7 +9,7 @@ use packet::{ExtensionUri, MediaKind};
 
 use super::model::{Direction, Offer, OfferedCodec, OfferedMedia, OfferedSection};
 use super::negotiate::Agreement;
-use super::offer::{REMB, STREAM_FEEDBACK};
+use super::offer::{REMB, SCTP_PORT, STREAM_FEEDBACK};
 use crate::section::{Acknowledgement, Section, SendingSection, SlotSection};
 
 /// What the answer says about us rather than about media.
@@ -24,6 +24,8 @@ pub(crate) struct OwnParameters<'a> {
     pub(crate) fingerprint: Option<&'a str>,
     pub(crate) candidates: &'a [SocketAddr],
     pub(crate) tcp_candidates: &'a [SocketAddr],
+    /// Longest message taken over a data channel, in bytes.
+    pub(crate) channel_message_bytes: usize,
 }
 
 /// Extensions accepted in sections of either kind. Whatever an answer leaves out once, a browser may never
@@ -95,6 +97,7 @@ fn write_all(out: &mut String, offer: &Offer, agreement: &Agreement, own: &OwnPa
                 }
                 write_source(out, slot)?;
             }
+            (_, Section::Data(_)) => write_data(out, offered, own, &mut first)?,
             _ => write_rejection(out, offered)?,
         }
     }
@@ -113,7 +116,7 @@ fn codecs_of<'a>(
     let agreed = match section {
         Section::Sending(sending) => std::slice::from_ref(&sending.codec),
         Section::Slot(slot) => &slot.codecs,
-        Section::Rejected { .. } => &[],
+        Section::Data(_) | Section::Rejected { .. } => &[],
     };
     agreed.iter().filter_map(|codec| content.codecs.iter().find(|o| o.payload_type == codec.payload_type))
 }
@@ -126,6 +129,19 @@ fn write_rejection(out: &mut String, offered: &OfferedSection) -> fmt::Result {
         offered.media, offered.protocol, offered.first_format
     )?;
     write!(out, "a=mid:{}\r\na=inactive\r\n", offered.mid)
+}
+
+/// RFC 8841 §10.
+fn write_data(
+    out: &mut String,
+    offered: &OfferedSection,
+    own: &OwnParameters<'_>,
+    first: &mut bool,
+) -> fmt::Result {
+    write!(out, "m={} 9 {} webrtc-datachannel\r\n", offered.media, offered.protocol)?;
+    write!(out, "c=IN IP4 0.0.0.0\r\na=mid:{}\r\na=setup:passive\r\n", offered.mid)?;
+    write!(out, "a=sctp-port:{SCTP_PORT}\r\na=max-message-size:{}\r\n", own.channel_message_bytes)?;
+    if std::mem::take(first) { write_candidates(out, own) } else { Ok(()) }
 }
 
 fn write_head<'a>(

@@ -28,9 +28,17 @@ pub(crate) struct OfferedSection {
     pub(crate) protocol: String,
     /// The first format of the `m=` line, for a rejection's.
     pub(crate) first_format: String,
-    /// What it offers; none for a section that the client stopped, or of a kind we do not speak (data
-    /// channels).
+    /// What it offers; none for a section that the client stopped, or of a kind we do not speak.
     pub(crate) content: Option<OfferedMedia>,
+    /// For data channels, the longest message that the client takes, in bytes.
+    pub(crate) data: Option<usize>,
+}
+
+impl OfferedSection {
+    /// Whether anything may flow in it.
+    pub(crate) fn is_live(&self) -> bool {
+        self.content.is_some() || self.data.is_some()
+    }
 }
 
 /// What a live audio or video section offers.

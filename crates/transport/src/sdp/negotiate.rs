@@ -9,7 +9,7 @@ use rand::{CryptoRng, RngExt};
 use super::error::OfferError;
 use super::model::{Direction, Offer, OfferedCodec, OfferedMedia, OfferedSection, Repair};
 use crate::config::Config;
-use crate::section::{Acknowledgement, NegotiatedCodec, Section, SendingSection, SlotSection};
+use crate::section::{Acknowledgement, DataSection, NegotiatedCodec, Section, SendingSection, SlotSection};
 
 /// What both sides hold to after an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub(crate) fn agree(
         let before = before(offered, previous.sections.get(index)).map_err(problem)?;
         sections.push(section(offered, before, config, &mut ssrcs, rng));
     }
-    if sections.iter().all(|section| matches!(section, Section::Rejected { .. })) {
+    if sections.iter().all(|section| matches!(section, Section::Rejected { .. } | Section::Data(_))) {
         return Err(OfferError::Session(
             "none of the offered codecs is known here; offer VP8, H.264 (packetization-mode 1), VP9, AV1 or Opus",
         ));
@@ -101,7 +101,7 @@ fn before<'a>(
     let kind = match previous {
         Section::Sending(section) => section.kind,
         Section::Slot(section) => section.kind,
-        Section::Rejected { .. } => return Ok(None),
+        Section::Data(_) | Section::Rejected { .. } => return Ok(None),
     };
     match &offered.content {
         Some(content) if content.kind != kind => {
@@ -120,6 +120,9 @@ fn section(
 ) -> Section {
     let mid = offered.mid;
     let rejected = Section::Rejected { mid };
+    if let Some(longest_sent) = offered.data {
+        return Section::Data(DataSection { mid, longest_sent });
+    }
     let Some(content) = &offered.content else { return rejected };
     let active = content.direction != Direction::Inactive;
     if sends(content, before) {

@@ -20,6 +20,10 @@ const FEEDBACK: [&str; 5] = ["nack", "nack pli", "ccm fir", "transport-cc", REMB
 pub(crate) const REMB: &str = "goog-remb";
 /// RFC 8888 §6.
 pub(crate) const STREAM_FEEDBACK: &str = "ack ccfb";
+/// The port that everybody uses (RFC 8841 §5): there is one association, so that it tells nothing apart.
+pub(crate) const SCTP_PORT: u16 = 5_000;
+/// RFC 8841 §6.1.
+const UNTOLD_MESSAGE_SIZE: usize = 64 * 1024;
 /// Characters of an offending line that an error repeats.
 const QUOTED: usize = 60;
 /// Most `a=ssrc` lines with different SSRCs in one section, and most `FID` groups: twice the encodings
@@ -56,10 +60,13 @@ pub(crate) fn parse(sdp: &str, config: &Config) -> Result<Offer, OfferError> {
     check_extensions(&sections)?;
     check_ssrcs(&sections)?;
 
-    let first_live =
-        sections.iter().position(|section| section.content.is_some()).ok_or(OfferError::Session(
+    if sections.iter().all(|section| section.content.is_none()) {
+        return Err(OfferError::Session(
             "the offer has no section with audio or video that is not stopped; offer at least one",
-        ))?;
+        ));
+    }
+    let first_live =
+        sections.iter().position(OfferedSection::is_live).expect("one with media was found just now");
     let transport = TransportAttributes::read(&description, first_live);
     transport.check(&config.security)?;
     Ok(Offer {
@@ -125,6 +132,26 @@ fn section(index: usize, media: &MediaDescription, config: &Config) -> Result<Of
         protocol: name.protos.join("/"),
         first_format: name.formats.first().cloned().unwrap_or_else(|| "0".to_owned()),
         content,
+        data: data(media, config),
+    })
+}
+
+/// The longest message that a client takes over data channels, if this is a section of those that we answer
+/// (RFC 8841 §4, §6).
+fn data(media: &MediaDescription, config: &Config) -> Option<usize> {
+    let name = &media.media_name;
+    let is_ours = name.media == "application"
+        && matches!(name.protos.join("/").as_str(), "UDP/DTLS/SCTP" | "TCP/DTLS/SCTP")
+        && name.formats.iter().any(|format| format == "webrtc-datachannel")
+        && (name.port.value != 0 || has(media, "bundle-only"))
+        && values(&media.attributes, "sctp-port").any(|port| port.parse() == Ok(SCTP_PORT))
+        && matches!(config.security, Security::DtlsSrtp(_))
+        && config.channel_message_bytes.is_some();
+    let told = values(&media.attributes, "max-message-size").find_map(|size| size.parse::<usize>().ok());
+    is_ours.then_some(match told {
+        None => UNTOLD_MESSAGE_SIZE,
+        Some(0) => usize::MAX,
+        Some(size) => size,
     })
 }
 
@@ -387,7 +414,7 @@ fn check_bundle(description: &SessionDescription, sections: &[OfferedSection]) -
     let group: Option<BTreeSet<&str>> = values(&description.attributes, "group")
         .find_map(|value| value.strip_prefix("BUNDLE"))
         .map(|mids| mids.split_whitespace().collect());
-    let mut live = sections.iter().enumerate().filter(|(_, section)| section.content.is_some());
+    let mut live = sections.iter().enumerate().filter(|(_, section)| section.is_live());
     match group {
         None if live.clone().count() > 1 => Err(OfferError::Session(
             "no a=group:BUNDLE; set bundlePolicy to \"max-bundle\", there is one transport for everything",

@@ -2,6 +2,7 @@
 //! datagrams in memory, and everything that must not hurt. One binary with modules, so that it links once.
 
 mod call;
+mod channel;
 mod client;
 mod codecs;
 mod defects;

@@ -12,7 +12,7 @@ use rtc::media_stream::MediaStreamTrack;
 use rtc::peer_connection::configuration::interceptor_registry::configure_simulcast_extension_headers;
 use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_RTX, MIME_TYPE_VP8, MediaEngine};
 use rtc::peer_connection::configuration::setting_engine::SettingEngineBuilder;
-use rtc::peer_connection::event::RTCPeerConnectionEvent;
+use rtc::peer_connection::event::{RTCDataChannelEvent, RTCPeerConnectionEvent};
 use rtc::peer_connection::message::RTCMessage;
 use rtc::peer_connection::sdp::RTCSessionDescription;
 use rtc::peer_connection::state::RTCPeerConnectionState;
@@ -40,15 +40,22 @@ const LOCAL: &str = "192.0.2.1:3478";
 const SOURCE: &str = "198.51.100.7:50000";
 const SSRCS: [(u32, &str, u32); 3] = [(11, "q", 21), (12, "h", 22), (13, "f", 23)];
 
-struct Pair {
-    now: Timestamp,
-    peer: RTCPeerConnection,
+pub(crate) struct Pair {
+    pub(crate) now: Timestamp,
+    pub(crate) peer: RTCPeerConnection,
     sender: RTCRtpSenderId,
-    transport: Transport,
+    pub(crate) transport: Transport,
     rng: ChaCha8Rng,
     media: Vec<IncomingRtp>,
     received: Vec<rtp::Packet>,
     is_connected: bool,
+    /// What became of the data channel, on our side and on theirs, in order.
+    pub(crate) channel: Vec<Event>,
+    pub(crate) channel_there: Vec<RTCDataChannelEvent>,
+    pub(crate) texts_there: Vec<String>,
+    /// Of what we send, every so many datagrams are lost; 0 for none.
+    pub(crate) lose_every: usize,
+    sent: usize,
 }
 
 fn codec(mime_type: &str, payload_type: u8, fmtp: &str) -> RTCRtpCodecParameters {
@@ -64,7 +71,7 @@ fn codec(mime_type: &str, payload_type: u8, fmtp: &str) -> RTCRtpCodecParameters
 }
 
 impl Pair {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut engine = MediaEngine::default();
         let vp8 = codec(MIME_TYPE_VP8, 96, "");
         engine.register_codec(vp8.clone(), RtpCodecKind::Video).expect("VP8");
@@ -124,15 +131,20 @@ impl Pair {
             media: Vec::new(),
             received: Vec::new(),
             is_connected: false,
+            channel: Vec::new(),
+            channel_there: Vec::new(),
+            texts_there: Vec::new(),
+            lose_every: 0,
+            sent: 0,
         }
     }
 
-    fn instant(&self) -> Instant {
+    pub(crate) fn instant(&self) -> Instant {
         *ORIGIN + Duration::from_micros(self.now.as_micros())
     }
 
     /// An offer and its answer, which the other side has to accept.
-    fn negotiate(&mut self) -> String {
+    pub(crate) fn negotiate(&mut self) -> String {
         let offer = self.peer.create_offer(None).expect("an offer");
         self.peer.set_local_description(self.instant(), offer.clone()).expect("its own offer");
         let answer = self.transport.handle_offer(self.now, &offer.sdp, &mut self.rng).expect("answered");
@@ -142,17 +154,24 @@ impl Pair {
     }
 
     /// Exchanges what there is.
-    fn exchange(&mut self) {
+    pub(crate) fn exchange(&mut self) {
         let (local, source) = (address(LOCAL), address(SOURCE));
         for _ in 0..50 {
             let mut is_quiet = true;
             while let Some(message) = self.peer.poll_write() {
                 is_quiet = false;
-                self.transport.handle_datagram(self.now, local, source, message.message);
+                self.sent += 1;
+                if self.lose_every == 0 || !self.sent.is_multiple_of(self.lose_every) {
+                    self.transport.handle_datagram(self.now, local, source, message.message);
+                }
             }
             while let Some(transmit) = self.transport.poll_transmit() {
                 is_quiet = false;
                 assert_eq!((transmit.local, transmit.destination), (local, source));
+                self.sent += 1;
+                if self.lose_every != 0 && self.sent.is_multiple_of(self.lose_every) {
+                    continue;
+                }
                 let transport = TransportContext {
                     local_addr: source,
                     peer_addr: local,
@@ -163,18 +182,30 @@ impl Pair {
                 let _ = self.peer.handle_read(TaggedBytesMut { now: self.instant(), transport, message });
             }
             while let Some(event) = self.transport.poll_event() {
-                if let Event::Rtp(incoming) = event {
-                    self.media.push(incoming);
+                match event {
+                    Event::Rtp(incoming) => self.media.push(incoming),
+                    Event::ChannelOpened | Event::ChannelText(_) | Event::ChannelClosed => {
+                        self.channel.push(event);
+                    }
+                    _ => {}
                 }
             }
             while let Some(event) = self.peer.poll_event() {
-                if let RTCPeerConnectionEvent::OnConnectionStateChangeEvent(state) = event {
-                    self.is_connected = state == RTCPeerConnectionState::Connected;
+                match event {
+                    RTCPeerConnectionEvent::OnConnectionStateChangeEvent(state) => {
+                        self.is_connected = state == RTCPeerConnectionState::Connected;
+                    }
+                    RTCPeerConnectionEvent::OnDataChannel(event) => self.channel_there.push(event),
+                    _ => {}
                 }
             }
             while let Some(message) = self.peer.poll_read() {
-                if let RTCMessage::RtpPacket(_, packet) = message.message {
-                    self.received.push(packet);
+                match message.message {
+                    RTCMessage::RtpPacket(_, packet) => self.received.push(packet),
+                    RTCMessage::DataChannelMessage(_, text) => {
+                        self.texts_there.push(String::from_utf8(text.data.to_vec()).expect("a text"));
+                    }
+                    _ => {}
                 }
             }
             if is_quiet {
@@ -183,7 +214,7 @@ impl Pair {
         }
     }
 
-    fn pass(&mut self, time: Duration) {
+    pub(crate) fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         while self.now < end {
             self.now += Duration::from_millis(10);
@@ -193,14 +224,14 @@ impl Pair {
         }
     }
 
-    fn connect(&mut self) {
+    pub(crate) fn connect(&mut self) {
         self.negotiate();
         self.pass(Duration::from_secs(2));
         assert!(self.transport.is_connected() && self.is_connected, "{:?}", self.transport.stats());
     }
 
     /// Sends one packet of an encoding, named by MID and RID as the answer numbered them.
-    fn send(&mut self, ssrc: u32, name: &str, sequence: u16) {
+    pub(crate) fn send(&mut self, ssrc: u32, name: &str, sequence: u16) {
         let now = self.instant();
         let mut sender = self.peer.rtp_sender(self.sender).expect("a sender");
         let extensions = sender.get_parameters().rtp_parameters.header_extensions.clone();
