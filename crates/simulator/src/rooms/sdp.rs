@@ -224,7 +224,7 @@ mod tests {
                 Section::Sending(sending) => {
                     assert_eq!(sending.rids.len(), if sending.mid.as_str() == "cam" { 3 } else { 0 });
                 }
-                Section::Rejected { mid } => panic!("{mid} was refused"),
+                Section::Data(_) | Section::Rejected { .. } => panic!("{} was refused", section.mid()),
             }
         }
         assert_eq!((slots, answer.slots.len()), (7, 7));
