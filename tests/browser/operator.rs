@@ -77,6 +77,47 @@ async fn an_operator_sees_a_call_and_ends_it_for_one() {
     }
     assert!(past.contains("720p") && past.contains("s ago"), "{past}");
 
+    // What is decided from now on becomes a file, for the operator and for whoever it is about, and decides itself again.
+    for page in [&operator, &desktop] {
+        page.run(KEEP).await;
+        page.click(".record").await;
+    }
+    desktop.click(".chip[data-bps='']").await;
+    desktop.until_size("camera", 1280, 720).await;
+    for page in [&operator, &desktop] {
+        page.click(".record").await;
+        page.until_js("a file", "!!window.saved").await;
+        let file = page.client.execute("return window.saved", Vec::new()).await.unwrap();
+        let decisions: Vec<sfu::LoggedDecision> =
+            file.as_str().unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert!(decisions.len() > 1, "{file}");
+        assert!(decisions.iter().all(|logged| logged.room == ROOM && logged.record.replay() == Ok(())));
+    }
+
+    let worker = r"/Worker \d: 1 room, 2 people/.test(document.querySelector('.server').textContent)";
+    operator.until_js("the worker", worker).await;
+    choose(&operator, "camera").await;
+    for (button, question, done) in [
+        ("Mute", "Mute all that camera sends?", "camera is muted"),
+        ("Unmute", "Let camera be heard and seen again?", "camera is heard and seen again"),
+    ] {
+        let is = format!("document.querySelector('.receiver header button').textContent === '{button}'");
+        operator.until_js(button, &is).await;
+        operator.press(".receiver header button").await;
+        assert_eq!(operator.client.get_alert_text().await.unwrap(), question);
+        operator.client.accept_alert().await.unwrap();
+        let says = format!("document.querySelector('.operator .bar').textContent.includes('{done}')");
+        operator.until_js(done, &says).await;
+        let off = button == "Mute";
+        desktop
+            .until_js(
+                button,
+                &format!("!!document.querySelector('.tile:not(.own)[aria-label*=\"camera off\"]') === {off}"),
+            )
+            .await;
+    }
+    choose(&operator, "desktop").await;
+
     operator.press(".receiver .danger").await;
     assert_eq!(operator.client.get_alert_text().await.unwrap(), format!("Remove desktop from {ROOM}?"));
     operator.client.accept_alert().await.unwrap();
@@ -90,6 +131,10 @@ async fn an_operator_sees_a_call_and_ends_it_for_one() {
         .until_js("and one is left", "document.querySelectorAll('.everybody tbody tr').length === 1")
         .await;
 }
+
+/// Keeps the text of what the page would save as a file.
+const KEEP: &str =
+    "URL.createObjectURL = (file) => { file.text().then((text) => { window.saved = text; }); return '#'; }";
 
 /// The time axis as numbers.
 const DRAWN: &str = "return [...document.querySelector('canvas.plot').toDataURL()].reduce((sum, c) => (sum * 31 + c.charCodeAt(0)) | 0, 7)";

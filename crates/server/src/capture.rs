@@ -9,14 +9,25 @@ use tokio::sync::mpsc;
 
 /// Captures at a time on one worker.
 const CAPTURES: usize = 16;
+/// Those of them that are not an operator's.
+const OF_PARTICIPANTS: usize = 12;
 /// Lines that may wait for a listener: some ten seconds of a lively receiver.
 pub(crate) const WAITING: usize = 256;
+
+/// Who listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listener {
+    Operator,
+    /// The receiver itself: once, and never in the way of operators.
+    Itself,
+}
 
 /// Somebody who listens to the decisions about one receiver.
 #[derive(Debug)]
 pub(crate) struct Capture {
     pub(crate) room: String,
     pub(crate) participant: String,
+    pub(crate) listener: Listener,
     /// `None` once the listener did not keep up.
     pub(crate) lines: Option<mpsc::Sender<Box<LoggedDecision>>>,
 }
@@ -38,7 +49,15 @@ pub(crate) struct Captures(Vec<Capture>);
 impl Captures {
     /// Adds one and says what the node has to do for it; hands it back when there are too many.
     pub(crate) fn add(&mut self, capture: Capture) -> Result<Command, Capture> {
-        if self.0.len() >= CAPTURES {
+        let of_participants = || self.0.iter().filter(|other| other.listener == Listener::Itself);
+        let too_many = match capture.listener {
+            Listener::Operator => false,
+            Listener::Itself => {
+                of_participants().count() >= OF_PARTICIPANTS
+                    || of_participants().any(|other| other.is_about(&capture.room, &capture.participant))
+            }
+        };
+        if too_many || self.0.len() >= CAPTURES {
             return Err(capture);
         }
         let command = capture.command(true);

@@ -63,6 +63,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/healthz", get(health))
         .route("/ready", get(readiness))
         .route(signalling::PATH, get(signal))
+        .route("/v1/decisions/{room}", get(admin::own_decisions))
         .route("/metrics", get(metrics::page))
         .merge(admin::router(Arc::clone(&app)))
         .merge(whip::router(Arc::clone(&app)))

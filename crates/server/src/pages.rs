@@ -372,9 +372,44 @@ mod tests {
 
     #[test]
     fn a_first_visit_is_small() {
-        // All of the client, as it travels; three seconds on a phone link of 256 kbit/s.
-        let bytes: usize = Pages::embedded().files.values().map(|file| file.gzip.body.len()).sum();
+        // All that the page of a call loads, as it travels; three seconds on a phone link of 256 kbit/s.
+        let pages = Pages::embedded();
+        let mut loaded = vec!["index.html".to_owned()];
+        for at in 0.. {
+            let Some(path) = loaded.get(at).cloned() else { break };
+            let text = String::from_utf8_lossy(&pages.files[&path].plain.body).into_owned();
+            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            let names = ["src=\"", "href=\"", "from \"", "import(\""];
+            let said = names.iter().flat_map(|before| text.split(before).skip(1));
+            for said in said.filter_map(|rest| rest.split('"').next()) {
+                let found = resolve(folder, said);
+                if pages.files.contains_key(&found) && !loaded.contains(&found) {
+                    loaded.push(found);
+                }
+            }
+        }
+        assert!(loaded.iter().any(|path| path == "sdk/session.js"), "{loaded:?}");
+        assert!(!loaded.iter().any(|path| path == "app/watch.js"), "the operator's page is another one");
+        let bytes: usize = loaded.iter().map(|path| pages.files[path].gzip.body.len()).sum();
         assert!(bytes < 100_000, "{bytes} bytes");
+    }
+
+    /// What a name in a file of that folder stands for.
+    fn resolve(folder: &str, name: &str) -> String {
+        let mut parts: Vec<&str> = if name.starts_with('/') { vec![] } else { folder.split('/').collect() };
+        for part in name.split('/') {
+            match part {
+                "" | "." => {}
+                ".." => drop(parts.pop()),
+                part => parts.push(part),
+            }
+        }
+        parts.retain(|part| !part.is_empty());
+        let path = parts.join("/");
+        match path.strip_prefix(VERSIONED).and_then(|rest| rest.split_once('/')) {
+            Some((_version, path)) => path.to_owned(),
+            None => path,
+        }
     }
 
     #[test]

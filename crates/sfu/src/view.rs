@@ -56,6 +56,13 @@ impl Sfu {
         self.room_names.keys().map(String::as_str)
     }
 
+    /// Who in a room holds that secret of return (`resume` of the signalling contract): an id as on the wire.
+    pub fn holder(&self, room: &str, resume: &str) -> Option<String> {
+        let id = self.resumes.get(resume)?;
+        let found = self.participants.get(id)?;
+        (self.room_names.get(room) == Some(&found.room)).then(|| id.to_string())
+    }
+
     /// One room, if it is here.
     pub fn room(&self, name: &str) -> Option<RoomView> {
         let room = self.rooms.get(self.room_names.get(name)?)?;

@@ -43,7 +43,7 @@ pub(super) struct WholeServer;
 
 /// The query, as a value. What is not known is refused.
 #[derive(Debug)]
-pub(super) struct Asked<T>(pub(super) T);
+pub(crate) struct Asked<T>(pub(super) T);
 
 /// The body, as a value.
 #[derive(Debug)]
@@ -133,7 +133,7 @@ fn has_list(value: &Value) -> bool {
 
 /// Why a request is not done.
 #[derive(Debug)]
-pub(super) struct Refused {
+pub(crate) struct Refused {
     status: StatusCode,
     code: &'static str,
     message: String,
@@ -146,6 +146,11 @@ impl Refused {
 
     pub(super) fn not_understood(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
+    }
+
+    pub(super) fn too_many_tokens() -> Self {
+        let text = "Too many bad tokens came from this address. Wait a minute.";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_fast", text)
     }
 
     pub(super) fn stopping() -> Self {

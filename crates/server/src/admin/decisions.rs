@@ -5,8 +5,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::request::Parts;
+use axum::http::{Response, StatusCode};
 use bytes::Bytes;
 use futures_util::stream;
 use serde::Deserialize;
@@ -14,8 +16,9 @@ use sfu::LoggedDecision;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-use super::{Answer, Asked, OnePerson, Refused};
-use crate::capture::{Capture, WAITING};
+use super::{Answer, Asked, OnePerson, Refused, bearer};
+use crate::access::Denied;
+use crate::capture::{Capture, Listener, WAITING};
 use crate::endless::endless;
 use crate::http::App;
 use crate::listener::KeepOpen;
@@ -30,17 +33,51 @@ const LOOK: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Lasting {
+pub(crate) struct Lasting {
     seconds: Option<u64>,
 }
 
+/// For an operator, about anybody.
 pub(super) async fn decisions(
     State(app): State<Arc<App>>,
-    OnePerson { room, participant }: OnePerson,
-    Asked(Lasting { seconds }): Asked<Lasting>,
+    whom: OnePerson,
+    Asked(lasting): Asked<Lasting>,
     connection: KeepOpen,
 ) -> Answer {
-    let seconds = seconds.unwrap_or(SECONDS);
+    capture(&app, whom, Listener::Operator, &lasting, &connection).await
+}
+
+/// For a participant about itself. What shows who asks is the secret with which it would return (`resume` of `joined`), as bearer.
+pub(crate) async fn own(
+    State(app): State<Arc<App>>,
+    Path(room): Path<String>,
+    Asked(lasting): Asked<Lasting>,
+    connection: KeepOpen,
+    parts: Parts,
+) -> Result<Response<Body>, Refused> {
+    if !app.gate.may_try(&parts.extensions) {
+        return Err(Refused::too_many_tokens());
+    }
+    let secret = bearer(&parts.headers).unwrap_or_default().to_owned();
+    let asked = room.clone();
+    let worker = app.signalling.workers.of_room(&room);
+    let found = worker.ask(move |node| node.holder(&asked, &secret)).await.ok_or_else(Refused::stopping)?;
+    let Some(participant) = found else {
+        app.gate.refused(&parts.extensions, Denied::Invalid);
+        let text = "Send the `resume` of your `joined` as bearer.";
+        return Err(Refused::new(StatusCode::UNAUTHORIZED, "unauthorized", text));
+    };
+    capture(&app, OnePerson { room, participant }, Listener::Itself, &lasting, &connection).await
+}
+
+async fn capture(
+    app: &App,
+    OnePerson { room, participant }: OnePerson,
+    listener: Listener,
+    lasting: &Lasting,
+    connection: &KeepOpen,
+) -> Answer {
+    let seconds = lasting.seconds.unwrap_or(SECONDS);
     if !(1..=LONGEST).contains(&seconds) {
         return Err(Refused::not_understood(format!("seconds is from 1 to {LONGEST}")));
     }
@@ -54,8 +91,10 @@ pub(super) async fn decisions(
     };
     follower.look().await.ok_or_else(Refused::stopping)??;
     let (told, accepted) = tokio::sync::oneshot::channel();
-    let message =
-        ToWorker::Capture { capture: Capture { room, participant, lines: Some(lines) }, accepted: told };
+    let message = ToWorker::Capture {
+        capture: Capture { room, participant, listener, lines: Some(lines) },
+        accepted: told,
+    };
     follower.worker.send(message).await.map_err(|_| Refused::stopping())?;
     if !accepted.await.map_err(|_| Refused::stopping())? {
         let text = "Too many captures are under way; end one of them first.";
@@ -65,7 +104,7 @@ pub(super) async fn decisions(
         let decision = follower.next().await?;
         Some((line(&decision), follower))
     });
-    Ok(endless(&connection, app.signalling.stop.clone(), "application/jsonl", lines))
+    Ok(endless(connection, app.signalling.stop.clone(), "application/jsonl", lines))
 }
 
 struct Follower {

@@ -28,6 +28,7 @@ use axum::routing::get;
 use serde::{Deserialize, Serialize};
 use sfu::{Command, Refusal};
 
+pub(crate) use decisions::own as own_decisions;
 pub(crate) use sampler::Watch;
 
 use crate::http::App;
@@ -67,8 +68,7 @@ async fn authorise(
     next: Next,
 ) -> Result<Response<Body>, Refused> {
     if !app.gate.may_try(request.extensions()) {
-        let text = "Too many bad tokens came from this address. Wait a minute.";
-        return Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, "too_fast", text));
+        return Err(Refused::too_many_tokens());
     }
     let claims = app.access.operator(bearer(request.headers()));
     let claims = claims.inspect_err(|&denied| app.gate.refused(request.extensions(), denied))?;

@@ -160,6 +160,33 @@ async fn nobody_sees_or_changes_anything_without_the_right() {
 }
 
 #[tokio::test]
+async fn a_participant_reads_the_decisions_about_itself_and_no_others() {
+    let server = start(|config| config.limits.bad_tokens_per_address = 1_000).await;
+    let (_ada, joined) = join(&server, "standup", "Ada", None).await;
+    let secret = joined["resume"].as_str().unwrap();
+    let short = "/v1/decisions/standup?seconds=1";
+    for (secret, path, expected, why) in [
+        (secret, short, 200, "its own"),
+        (secret, "/v1/decisions/standup?seconds=0", 400, "no time"),
+        (secret, "/v1/decisions/standup?participant=p2", 400, "somebody else's"),
+        (secret, "/v1/decisions/retro?seconds=1", 401, "another room"),
+        ("", short, 401, "nobody's"),
+        ("x", short, 401, "a guess"),
+    ] {
+        let answer =
+            server.request_with("GET", path, &format!("authorization: Bearer {secret}\r\n"), b"").await;
+        assert_eq!(answer.status, expected, "{why}: {}", answer.body);
+    }
+    let bearer = format!("authorization: Bearer {secret}\r\n");
+    let twice = || server.request_with("GET", short, &bearer, b"");
+    let (one, other) = tokio::join!(twice(), async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        twice().await
+    });
+    assert_eq!((one.status, other.status), (200, 429), "once at a time");
+}
+
+#[tokio::test]
 async fn who_is_removed_is_told_and_a_drained_server_takes_nobody_new() {
     let server = start(|_| ()).await;
     let token = server.handle.token("*", true, DAY).unwrap();

@@ -62,7 +62,7 @@ async function ask(note) {
 /** @param {Choice} choice */
 async function join(choice) {
   asking = false;
-  const { room, name, deviceClass, tracks } = choice;
+  const { room, name, deviceClass, direct, tracks } = choice;
   if (parameters.name === undefined) remembered(forEver, "name", name);
   remembered(forThisTab, "room", room);
   history.replaceState(null, "", `/r/${room}${location.search}`);
@@ -80,7 +80,7 @@ async function join(choice) {
       ...(parameters.codec === undefined ? {} : { codec: parameters.codec }),
       ...(parameters.layers === undefined ? {} : { layers: parameters.layers }),
     },
-    ...(parameters.direct ? { direct: true } : {}),
+    ...(direct ? { direct } : {}),
   });
   session = current;
   const size = typeof parameters.video === "object" ? { size: parameters.video } : {};

@@ -11,11 +11,26 @@ export const KEPT_MS = 600_000;
 /**
  * A participant as the interface tells of it; what is missing is not known.
  * @typedef {Participant & {
- *   device?: string | null, joined_ms?: number, slots?: SlotState[],
+ *   muted_by_operator?: string[], device?: string | null, joined_ms?: number, slots?: SlotState[],
  *   downlink?: { estimate_bps?: number | null, budget_bps?: number | null, rtt_ms?: number | null, [counter: string]: unknown },
  * }} Watched
  * @typedef {{ name: string, participants: Watched[] }} WatchedRoom
  */
+
+/**
+ * The server as the interface tells of it.
+ * @typedef {{ draining: boolean, workers: { rooms: number, participants: number, connected: number, overload: number }[] }} ServerState
+ */
+
+/** What a worker with too much to do gives up, by step. */
+const STEPS = ["", "takes nobody new", "360 lines at most", "180 lines at most"];
+
+/** One worker in words. @param {ServerState["workers"][number]} worker @param {number} index */
+export function workerWords({ rooms, participants, connected, overload }, index) {
+  const lost = participants - connected;
+  return [`Worker ${index}: ${rooms} ${rooms === 1 ? "room" : "rooms"}`, `${participants} people`, lost > 0 ? `${lost} without media` : "",
+    STEPS[overload] ?? `overload ${overload}`].filter(Boolean).join(", ");
+}
 
 /**
  * The video that somebody is sent, by slot, with the names of whose it is.
@@ -70,7 +85,7 @@ const DEVICE = new Set(["device_decode_budget", "device_stream_count", "power"])
 /**
  * One line of the list.
  * @typedef {{ key: string, room: string, id: string, name: string, device: string, estimate: number | undefined,
- *             budget: number | undefined, pictures: number, bps: number, trouble: Trouble }} Row
+ *             budget: number | undefined, pictures: number, bps: number, sends: boolean, silenced: boolean, trouble: Trouble }} Row
  */
 
 /**
@@ -136,6 +151,8 @@ export class Watch {
           key, room: room.name, id: receiver.id, name: receiver.name, device: receiver.device ?? "", estimate, budget,
           pictures: [...slots.values()].filter(({ height }) => height > 0).length,
           bps: (receiver.slots ?? []).reduce((sum, slot) => sum + slot.bitrate_bps, 0),
+          sends: (receiver.publications ?? []).length > 0,
+          silenced: (receiver.muted_by_operator ?? []).length > 0,
           trouble: troubleOf(receiver, slots),
         });
       }

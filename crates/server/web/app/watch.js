@@ -1,9 +1,10 @@
 // The operator's page: asks for the token, then looks at every room again and again, and shows what it sees.
 
+import { decisions } from "../sdk/decisions.js";
 import { h } from "./ui/dom.js";
 import { OperatorScreen } from "./ui/operator.js";
 
-/** @import { Past, WatchedRoom } from "./operator.js" */
+/** @import { Past, Row, ServerState, WatchedRoom } from "./operator.js" */
 
 const LOOK_EVERY_MS = 1000;
 /** Rooms that are looked into; of further ones only their names are asked for. */
@@ -25,9 +26,11 @@ class Refused extends Error {
  * @param {string} token
  * @param {string} path  below /api/v1
  * @param {string} [method]
+ * @param {object} [body]
  */
-async function ask(token, path, method = "GET") {
-  const answer = await fetch(`/api/v1/${path}`, { method, cache: "no-store", headers: { authorization: `Bearer ${token}` } });
+async function ask(token, path, method = "GET", body) {
+  const answer = await fetch(`/api/v1/${path}`, { method, cache: "no-store", headers: { authorization: `Bearer ${token}` },
+    ...(body ? { body: JSON.stringify(body) } : {}) });
   if (answer.ok) return answer.status === 204 ? undefined : answer.json();
   const { message } = await answer.json().catch(() => ({ message: undefined }));
   throw new Refused(answer.status, message ?? (answer.status === 404 ? "This server has no operator's interface." : `The server answers ${answer.status}.`));
@@ -48,8 +51,13 @@ function askForToken(complaint) {
 
 /** @param {string} token */
 async function watch(token) {
-  const screen = new OperatorScreen({ remove: (row) =>
-    ask(token, `rooms/${encodeURIComponent(row.room)}/participants/${encodeURIComponent(row.id)}`, "DELETE") });
+  const one = (/** @type {Row} */ { room, id }) => `rooms/${encodeURIComponent(room)}/participants/${encodeURIComponent(id)}`;
+  const screen = new OperatorScreen({
+    remove: (row) => ask(token, one(row), "DELETE"),
+    mute: (row, muted) => ask(token, one(row), "PATCH", { muted }),
+    drain: (draining) => ask(token, "server", "PATCH", { draining }),
+    decisions: (row, signal, heard) => decisions(`/api/v1/${one(row)}/decisions?seconds=3600`, token, signal, heard),
+  });
   let shown = false;
   const look = async () => {
     try {
@@ -59,7 +67,7 @@ async function watch(token) {
         sessionStorage.setItem(KEY, token);
         page.replaceChildren(screen.element);
       }
-      screen.show(Date.now(), rooms);
+      screen.show(Date.now(), rooms, await wholeServer(token));
     } catch (error) {
       const refused = error instanceof Refused;
       if (refused && (error.status === 401 || error.status === 403 || !shown)) {
@@ -67,11 +75,21 @@ async function watch(token) {
         return askForToken(error.message);
       }
       if (!shown) return askForToken("The server does not answer.");
-      screen.say(refused ? error.message : "The server does not answer. Trying again by itself.");
+      screen.say(refused ? error.message : "The server does not answer. Trying again by itself.", true);
     }
     setTimeout(look, LOOK_EVERY_MS);
   };
   await look();
+}
+
+/** The server, for whoever may see all of it. @param {string} token @returns {Promise<ServerState | undefined>} */
+async function wholeServer(token) {
+  try {
+    return await ask(token, "server");
+  } catch (error) {
+    if (error instanceof Refused && error.status === 403) return undefined;
+    throw error;
+  }
 }
 
 /** @param {string} token @param {OperatorScreen} screen @returns {Promise<WatchedRoom[]>} */

@@ -2,6 +2,7 @@
 // This is what an embedding page uses; everything below app/ui/ is one page that uses it.
 
 import { AUDIO_SLOTS, VIDEO_SLOTS } from "./capabilities.js";
+import { decisions } from "./decisions.js";
 import { Emitter } from "./emitter.js";
 import { History, sample } from "./history.js";
 import { Paths } from "./paths.js";
@@ -177,6 +178,18 @@ export class Session extends Emitter {
     if (bps === this.#limit) return;
     this.#limit = bps;
     this.#signalling.send({ type: "capabilities", ...this.#capabilities() });
+  }
+
+  /**
+   * What the server decides about one's own pictures from now on, until `signal` ends it: lines for `terrace sim replay`. For
+   * pages of that server.
+   * @param {AbortSignal} signal
+   * @param {(lines: number) => void} [heard]
+   */
+  decisions(signal, heard) {
+    const { url, room } = this.#options;
+    const address = new URL(`/v1/decisions/${encodeURIComponent(room)}?seconds=3600`, url.replace(/^ws/, "http"));
+    return decisions(address, this.#signalling.secret ?? "", signal, heard);
   }
 
   /** @returns {Capabilities} */

@@ -131,6 +131,11 @@ export class Signalling extends Emitter {
     return true;
   }
 
+  /** The secret with which this participant returns, and by which the server knows it elsewhere. */
+  get secret() {
+    return this.#resume;
+  }
+
   /** Forgets that we were here, so that the next join makes a new participant, and reconnects. */
   startAnew() {
     this.send({ type: "leave" });

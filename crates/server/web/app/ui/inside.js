@@ -4,6 +4,7 @@ import { PRESETS, STEPS, positionOf, rateAt } from "../limits.js";
 import { rateWords } from "../../sdk/reasons.js";
 import { h, setText } from "./dom.js";
 import { Plot } from "./plot.js";
+import { Recorder } from "./recorder.js";
 
 /** @import { Session } from "../../sdk/session.js" */
 
@@ -15,8 +16,9 @@ export class Inside {
   #slider;
   #rate = h("output", { htmlFor: "limit" });
   #presets;
+  #told = h("p", { class: "hint", role: "status" });
 
-  /** @param {Pick<Session, "history" | "limit" | "setLimit" | "figures" | "room">} call */
+  /** @param {Pick<Session, "history" | "limit" | "setLimit" | "figures" | "room" | "decisions">} call */
   constructor(call) {
     this.#call = call;
     this.#plot = new Plot(call.history.span, "The last two minutes: what your link carries, what is sent, and how large each picture is");
@@ -24,13 +26,16 @@ export class Inside {
       on: { input: () => this.#limit(rateAt(Number(this.#slider.value))) } });
     this.#presets = PRESETS.map(({ name, bps }) => h("button", { type: "button", class: "chip", data: { bps: String(bps ?? "") },
       on: { click: () => this.#limit(bps) } }, name));
+    const stamp = () => `terrace-${new Date().toISOString().replace(/[:.]/g, "-")}`;
+    const recorder = new Recorder((signal, heard) => call.decisions(signal, heard), stamp, (words) => setText(this.#told, words));
     this.element = h("div", { class: "inside" },
       this.#plot.element,
       h("fieldset", { class: "limiter" }, h("legend", {}, "Try a slower link"),
         h("div", { class: "slide" }, h("label", { htmlFor: "limit", class: "unseen" }, "Your link's limit"), this.#slider, this.#rate),
         h("div", { class: "chips" }, ...this.#presets),
         h("p", { class: "hint" }, "The server sends you no more than this. Your real link is not slowed down.")),
-      this.#link);
+      this.#link,
+      h("div", { class: "chips" }, recorder.element), this.#told);
     this.refresh();
   }
 

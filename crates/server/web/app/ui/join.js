@@ -15,6 +15,7 @@ import { h, icon, iconButton, mark, relabel } from "./dom.js";
  * @property {string} name
  * @property {string} room
  * @property {DeviceClass} deviceClass
+ * @property {boolean} direct  media may go straight to the other one while there are two
  * @property {{ audio: MediaStreamTrack | null, video: MediaStreamTrack | null }} tracks
  *
  * @typedef {"audio" | "video"} Kind
@@ -41,6 +42,7 @@ export class JoinScreen {
   /** @type {Map<Kind, DeviceTrouble>} */
   #troubles = new Map();
   #class;
+  #direct;
   #join;
 
   /**
@@ -65,6 +67,7 @@ export class JoinScreen {
     this.#class = h("div", { class: "choices" }, ...DEVICE_CLASSES.map((value) => h("label", {},
       h("input", { type: "radio", name: "class", value, checked: value === deviceClass }),
       h("span", {}, CLASS_NAMES[value]))));
+    this.#direct = h("input", { type: "checkbox", id: "direct", checked: parameters.direct ?? false });
     this.element = h("main", { class: "join" },
       h("header", {}, mark(), h("h1", {}, "Terrace")),
       note && h("p", { class: "ending", role: "status" }, note),
@@ -78,6 +81,8 @@ export class JoinScreen {
           h("label", { htmlFor: "name" }, "Your name"), this.#name,
           h("label", { htmlFor: "room" }, "Room"), this.#room,
           h("fieldset", {}, h("legend", {}, "This device is a"), this.#class),
+          h("label", { class: "check" }, this.#direct,
+            h("span", {}, "Talk directly while there are two", h("small", {}, "if the other one wants it too; each then sees the other's address"))),
           h("button", { type: "submit", class: "primary" }, "Join"),
           h("p", { class: "hint" }, "What you receive is chosen for this device, its screen and its link."))));
   }
@@ -198,6 +203,6 @@ export class JoinScreen {
     const deviceClass = /** @type {DeviceClass} */ (checked instanceof HTMLInputElement ? checked.value : "unknown");
     this.#stopMeter();
     for (const track of Object.values(this.#tracks)) if (track) track.onended = null;
-    this.#join({ name, room, deviceClass, tracks: { ...this.#tracks } });
+    this.#join({ name, room, deviceClass, direct: this.#direct.checked, tracks: { ...this.#tracks } });
   }
 }
