@@ -195,8 +195,10 @@ test("delays are spread between half and whole; a restarted server is met within
 
 test("a data channel carries what is for others, and while the socket is lost whatever it can", () => {
   const { signalling, sockets, events } = start();
-  sockets[0].onopen();
-  sockets[0].say({ type: "joined", resume: "secret" });
+  const [socket] = sockets;
+  assert.ok(socket);
+  socket.onopen();
+  socket.say({ type: "joined", resume: "secret" });
   /** @type {any[]} */
   const heard = [];
   let full = false;
@@ -211,16 +213,16 @@ test("a data channel carries what is for others, and while the socket is lost wh
   signalling.attach(/** @type {any} */ (channel));
   const all = /** @type {any[]} */ (["message", "report", "view", "capabilities", "publish", "direct", "offer"]);
   const send = () => all.map((type) => signalling.send(/** @type {any} */ ({ type })));
-  const ways = () => [heard.splice(0), sockets[0].sent.splice(0).map(({ type }) => type)];
+  const ways = () => [heard.splice(0), socket.sent.splice(0).map(({ type }) => type)];
 
-  sockets[0].sent = [];
+  socket.sent = [];
   assert.deepEqual([send(), ...ways()], [all.map(() => true), [], all], "not open yet");
   channel.readyState = "open";
   assert.deepEqual([send(), ...ways()], [all.map(() => true), ["message", "report"], all.slice(2)], "open");
   full = true;
   assert.deepEqual([send(), ...ways()], [all.map(() => true), [], all], "full");
   full = false;
-  sockets[0].onclose();
+  socket.onclose();
   assert.deepEqual([send(), ...ways()], [all.map((type) => type !== "offer"), all.slice(0, -1), []], "lost socket");
   channel.onmessage({ data: '{"type":"speakers"}' });
   assert.deepEqual(events.at(-1), ["message", { type: "speakers" }]);
