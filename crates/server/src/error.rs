@@ -38,6 +38,9 @@ pub enum StartError {
         "the log filter is not understood: {0}. Write a level as in info, or a list as in warn,sfu=debug"
     )]
     LogFilter(String),
+    /// The collector of traces cannot be used.
+    #[error("trace.otlp cannot be used: {0}. Write the address of a collector, as in http://localhost:4318")]
+    Traces(String),
     /// The decision log cannot be written.
     #[error("cannot write the decision log: {0}. Name a file in a folder that is there with --decision-log")]
     DecisionLog(io::Error),
@@ -53,6 +56,7 @@ impl StartError {
             Self::Config(_)
             | Self::Key(_)
             | Self::LogFilter(_)
+            | Self::Traces(_)
             | Self::DecisionLog(_)
             | Self::Certificate(CertificateError::Unusable { .. } | CertificateError::Names { .. }) => 2,
             Self::Certificate(CertificateError::DataFolder { .. })

@@ -57,6 +57,7 @@ mod renewal;
 mod server;
 mod stop;
 mod tls;
+mod traces;
 pub mod udp;
 mod websocket;
 mod whip;

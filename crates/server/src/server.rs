@@ -33,6 +33,7 @@ use crate::pages::Pages;
 use crate::renewal;
 use crate::stop::{self, RaiseStop};
 use crate::tls::Security;
+use crate::traces::Traces;
 use crate::websocket;
 use crate::worker::{Panicked, ToWorker, Worker, Workers};
 
@@ -146,6 +147,7 @@ impl Server {
             source,
         })?;
         let clock = Clock::start();
+        let traces = Traces::start(&config.trace)?;
         let (workers, inboxes) =
             start_workers(&config, clock, media, &summary.announced, address.port())?.into_iter().unzip();
         let (raise_stop, stop) = stop::flag();
@@ -177,6 +179,7 @@ impl Server {
                 limits: config.limits.clone(),
                 message_limits: config.message_limits(),
                 clock,
+                traces,
                 stop: stop.clone(),
             },
         });
@@ -275,6 +278,7 @@ impl Handle {
         };
         let outcome = timeout(self.shutdown.0, farewell).await;
         self.listener.abort();
+        self.app.signalling.traces.finish().await;
         // Whoever does not take the farewell in time does without.
         outcome.unwrap_or(Ok(()))
     }

@@ -27,6 +27,7 @@ use crate::config::Limits;
 use crate::gate::Gate;
 use crate::metrics::Tally;
 use crate::stop::Stop;
+use crate::traces::{Session, Traces};
 use crate::worker::{Mailbox, Outbound, ToWorker, Workers, mailbox};
 
 /// Answers of this module that wait for the socket. A client that has so many errors unread is closed.
@@ -147,6 +148,7 @@ pub(crate) struct Context {
     pub(crate) gate: Arc<Gate>,
     pub(crate) tally: Arc<Tally>,
     pub(crate) clock: Clock,
+    pub(crate) traces: Traces,
     pub(crate) stop: Stop,
 }
 
@@ -155,12 +157,14 @@ pub(crate) async fn serve<S>(socket: WebSocketStream<S>, context: &Context, clie
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let end = run(socket, context, client).await;
+    let spans = context.traces.session();
+    let end = run(socket, context, client, &spans).await;
+    spans.ended(end.name());
     context.tally.ended(end.name());
     tracing::debug!(?end, "signalling socket closed");
 }
 
-async fn run<S>(socket: WebSocketStream<S>, context: &Context, client: Option<IpAddr>) -> End
+async fn run<S>(socket: WebSocketStream<S>, context: &Context, client: Option<IpAddr>, spans: &Session) -> End
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -171,6 +175,7 @@ where
     let (mut sink, stream) = socket.split();
     let mut reader = Reader {
         context,
+        spans,
         client,
         session,
         stream,
@@ -181,7 +186,7 @@ where
     };
     let end = tokio::select! {
         end = reader.run() => end,
-        end = write(&mut sink, &mut queue, &mut waiting_replies, limits) => end,
+        end = write(&mut sink, &mut queue, &mut waiting_replies, limits, spans) => end,
         Ok(()) = evicted => End::Slow,
     };
     if let Stage::Joined { worker } = &reader.stage {
@@ -199,6 +204,7 @@ where
 /// The inbound half.
 struct Reader<'a, S> {
     context: &'a Context,
+    spans: &'a Session,
     client: Option<IpAddr>,
     session: SessionId,
     stream: SplitStream<WebSocketStream<S>>,
@@ -269,7 +275,10 @@ where
             };
         }
         match signalling::decode(text, &self.context.message_limits) {
-            Ok(message) => self.pass_on(message).await,
+            Ok(message) => {
+                self.spans.heard(&message);
+                self.pass_on(message).await
+            }
             Err(problem) => self.queue(problem.reply()),
         }
     }
@@ -317,6 +326,7 @@ async fn write<S>(
     queue: &mut mpsc::Receiver<ServerMessage>,
     replies: &mut mpsc::Receiver<ServerMessage>,
     limits: &Limits,
+    spans: &Session,
 ) -> End
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -327,7 +337,10 @@ where
         let frame = tokio::select! {
             Some(answer) = replies.recv() => text(&answer),
             message = queue.recv() => match message {
-                Some(message) => text(&message),
+                Some(message) => {
+                    spans.said(&message);
+                    text(&message)
+                }
                 None => return End::Closed,
             },
             _ = ping.tick() => Message::Ping(bytes::Bytes::new()),

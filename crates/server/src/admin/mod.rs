@@ -32,6 +32,7 @@ pub(crate) use decisions::own as own_decisions;
 pub(crate) use sampler::Watch;
 
 use crate::http::App;
+use crate::traces;
 use crate::worker::Ask;
 use asked::{Asked, OnePerson, OneRoom, Refused, Told, WholeServer, claims};
 use model::{
@@ -58,7 +59,8 @@ pub(crate) fn router(app: Arc<App>) -> Router<Arc<App>> {
         .method_not_allowed_fallback(async || {
             Refused::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Not understood here.")
         })
-        .layer(from_fn_with_state(app, authorise))
+        .layer(from_fn_with_state(Arc::clone(&app), authorise))
+        .layer(from_fn_with_state(app, traces::request))
 }
 
 /// Lets a request through whose token allows it; its claims go along.

@@ -69,6 +69,25 @@ pub struct Config {
     pub turn: TurnConfig,
     /// What is told at `/metrics`.
     pub metrics: Metrics,
+    /// OpenTelemetry traces.
+    pub trace: Trace,
+}
+
+/// OpenTelemetry traces of what clients wait for: joins, offers, requests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Trace {
+    /// Address of a collector that takes OTLP over HTTP, as in `http://localhost:4318`. Absent: nothing is traced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub otlp: Option<String>,
+    /// How many of a hundred sockets and requests are traced. What is part of a caller's trace follows that.
+    pub percent: u8,
+}
+
+impl Default for Trace {
+    fn default() -> Self {
+        Self { otlp: None, percent: 100 }
+    }
 }
 
 /// How the page and signalling are secured. Without files a self-signed certificate is made and kept.
@@ -178,6 +197,7 @@ impl Default for Config {
             media: Media::default(),
             turn: TurnConfig::default(),
             metrics: Metrics::default(),
+            trace: Trace::default(),
         }
     }
 }
@@ -350,7 +370,7 @@ impl Config {
                 .filter(|given| *given)
                 .count()
         };
-        let rules: [(bool, &'static str, &str); 23] = [
+        let rules: [(bool, &'static str, &str); 25] = [
             (
                 !self.listen.ip().is_loopback() && access.keys.is_empty() && !access.lan && !access.open,
                 "access",
@@ -408,6 +428,12 @@ impl Config {
                 "tls.strict_transport",
                 "browsers would refuse a self-signed certificate for good; give `cert` and `key`, or leave this to the proxy",
             ),
+            (
+                self.trace.otlp.as_ref().is_some_and(|address| !address.starts_with("http://")),
+                "trace.otlp",
+                "write the address of a collector on this machine or in your network, as in http://localhost:4318",
+            ),
+            (self.trace.percent > 100, "trace.percent", "give 0 to 100"),
             (limits.connections == 0, "limits.connections", "nobody could connect; give at least 1"),
             (
                 limits.connections_per_address == 0,

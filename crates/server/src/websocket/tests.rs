@@ -40,6 +40,7 @@ impl Harness {
             limits,
             message_limits: signalling::Limits::default(),
             clock,
+            traces: Traces::default(),
             stop,
         };
         let (near, far) = tokio::io::duplex(PIPE);
@@ -48,7 +49,7 @@ impl Harness {
             let start = Instant::now();
             let config = config(&context.message_limits);
             let socket = WebSocketStream::from_raw_socket(far, Role::Server, Some(config)).await;
-            let end = run(socket, &context, None).await;
+            let end = run(socket, &context, None, &context.traces.session()).await;
             (end, start.elapsed().as_secs())
         });
         Self { client, worker, served, stop: raise }

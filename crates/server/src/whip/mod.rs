@@ -41,6 +41,7 @@ use crate::http::App;
 use crate::listener::KeepOpen;
 use crate::origin;
 use crate::pages::plain;
+use crate::traces;
 use fragment::{credentials, of_answer, with_credentials};
 use layers::Choice;
 use session::{NoAnswer, Resource};
@@ -121,7 +122,8 @@ pub(crate) fn router(app: Arc<App>) -> Router<Arc<App>> {
         .route("/whep/{room}/{name}", axum::routing::patch(change).delete(end))
         .route("/whep/{room}/{name}/events", get(events).post(ask_for_events))
         .route("/whep/{room}/{name}/layer", post(choose))
-        .layer(from_fn_with_state(app, share))
+        .layer(from_fn_with_state(Arc::clone(&app), share))
+        .layer(from_fn_with_state(app, traces::request))
 }
 
 /// Lets pages of listed origins use this, as RFC 9725 §4.2 asks of every server, and answers their questions beforehand.

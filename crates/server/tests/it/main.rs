@@ -18,3 +18,4 @@ mod signal;
 mod sim;
 #[cfg(test)]
 mod support;
+mod traces;
