@@ -177,7 +177,7 @@ impl Rewriter {
             self.newest = Some(Newest { sent: newest.sent.max(media.seq), ..newest });
             // Where what overtook it was left out, it is the furthest that was sent.
             self.timeline.sent_late(media.timestamp.wrapping_add(stretch.timestamp));
-            self.pictures.sent_late(media, stretch.pictures);
+            self.pictures.sent(media, stretch.pictures);
             return Some(stretch.rewrite(media));
         }
         if media.is_padding() {

@@ -103,11 +103,11 @@ impl Pictures {
         }
     }
 
-    /// A packet behind the newest is sent with this shift. Where pictures between the two were left out, its counters may
-    /// be ahead of all that were sent.
-    pub(crate) fn sent_late(&mut self, media: &Media, shift: PictureShift) {
+    /// A packet is sent with this shift, the newest or one behind it. What was sent stays behind all that follows, whatever a
+    /// source says: packets that come late, counters of a sender that lies, or starts anew in mid stream.
+    pub(crate) fn sent(&mut self, media: &Media, shift: PictureShift) {
         let before = *self;
-        self.sent(media, shift);
+        self.take(media, shift);
         let is_ahead = |new: u16, old: u16, bits: u32| {
             let ahead = new.wrapping_sub(old) & (u16::MAX >> (u16::BITS - bits));
             ahead < 1 << (bits - 1)
@@ -124,8 +124,7 @@ impl Pictures {
         }
     }
 
-    /// The newest packet so far is sent with this shift.
-    pub(crate) fn sent(&mut self, media: &Media, shift: PictureShift) {
+    fn take(&mut self, media: &Media, shift: PictureShift) {
         if let Some(head) = &media.head {
             let descriptor = shift.apply(head);
             if descriptor.picture_id().is_some() {
@@ -208,6 +207,18 @@ mod tests {
             [(0x7ffe, 1, 1), (0x7fff, 2, 1), (0, 3, 2), (1, 4, 3), (2, 5, 3), (3, 7, 4)],
             "picture id, TL0PICIDX, KEYIDX"
         );
+    }
+
+    #[test]
+    fn a_source_whose_counters_go_back_does_not_take_those_behind_it_along() {
+        let (mut pictures, mut parser) = (Pictures::new(99), Parser::default());
+        let first = arrive(&mut parser, 500, true, 40, 20);
+        let shift = pictures.switch(&first);
+        pictures.sent(&first, shift);
+        pictures.sent(&arrive(&mut parser, 370, true, 5, 3), shift);
+        let next = arrive(&mut Parser::default(), 7, true, 1, 1);
+        let shift = pictures.switch(&next);
+        assert_eq!(counters(&next, shift), (101, 2, 2));
     }
 
     #[test]
