@@ -168,6 +168,7 @@ fn points(now: Timestamp, slot: &Slot, publication: &Publication) -> (Vec<Operat
         return (Vec::new(), Vec::new());
     };
     let (mut points, mut offers) = (Vec::new(), Vec::new());
+    let fluency = fluency(publication);
     for (at, encoding) in publication.encodings.iter().enumerate() {
         let alive = publication.is_available(at, now);
         let rungs = encoding.rungs();
@@ -176,9 +177,18 @@ fn points(now: Timestamp, slot: &Slot, publication: &Publication) -> (Vec<Operat
         // be, and so are those of their temporal layers.
         let grows =
             young.map_or(1.0, |top| (assumed(top.size) / top.usual.bitrate.as_f64().max(1.0)).max(1.0));
+        // One that was starved before it fell silent ended with a trickle, which says nothing about how it will come back.
+        let last = rungs.last().map_or(0, |top| top.usual.fps);
+        let quickens = match fluency {
+            Some(fps) if !encoding.liveness.is_live() && (1..fps).contains(&last) => {
+                f64::from(fps) / f64::from(last)
+            }
+            _ => 1.0,
+        };
         for rung in rungs {
             let state = encoding.state_of(&rung);
             let measured = rung.usual.fps > 0;
+            let fps = (f64::from(rung.usual.fps) * quickens + 0.5) as u32;
             points.push(OperatingPoint {
                 // To the selector a spatial layer is an encoding: only temporal layers can be taken up and left at
                 // any time.
@@ -186,9 +196,9 @@ fn points(now: Timestamp, slot: &Slot, publication: &Publication) -> (Vec<Operat
                 temporal: rung.layer.temporal,
                 width: state.width,
                 height: state.height,
-                fps: if measured { rung.usual.fps } else { ASSUMED_FPS },
+                fps: if measured { fps } else { ASSUMED_FPS },
                 cost: if measured {
-                    rung.usual.bitrate.scaled(grows)
+                    rung.usual.bitrate.scaled(grows.max(quickens))
                 } else {
                     Bitrate::from_f64(assumed(rung.size))
                 },
@@ -199,6 +209,13 @@ fn points(now: Timestamp, slot: &Slot, publication: &Publication) -> (Vec<Operat
         }
     }
     (points, offers)
+}
+
+/// The frame rate of a camera's encodings that are being sent, which is the one of all: an encoder makes them of the same pictures.
+fn fluency(publication: &Publication) -> Option<u32> {
+    let camera = publication.source == Source::Camera;
+    let live = publication.encodings.iter().filter(|encoding| camera && encoding.liveness.is_live());
+    live.filter_map(|encoding| Some(encoding.rungs().last()?.usual.fps)).max()
 }
 
 /// What an encoder usually spends on a picture of that size, in bit/s.
