@@ -205,6 +205,8 @@ impl Estimator {
         self.trains.forget(dt);
         if let Some(seen) = self.queue.update(now, dt) {
             self.control(now, dt, self.present_queue(seen), after_gap);
+        } else {
+            self.answer_probes(now);
         }
         self.consider_probe(now);
         self.looked_at = now;
@@ -224,6 +226,7 @@ impl Estimator {
         self.slope.reset();
         self.trains = Trains::default();
         self.acked.clear();
+        self.newest_arrival = None;
         self.rtt = Rtt::new();
         // What is under way there says nothing about this path, and must not fill its window.
         self.history.expire(now, Duration::ZERO);

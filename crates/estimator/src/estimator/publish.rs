@@ -12,11 +12,15 @@ use crate::{Estimate, Insight, Reason, State, window};
 
 /// Pacing over the target: a frame leaves in less time than it lasts. An encoder's frames are much of a size, and what is
 /// gained by hurry waits at the bottleneck instead, before everybody; the keyframes of layers are several times that size.
-/// While draining there is no hurry.
 const PACING: f64 = 1.18;
 const PACING_LAYERS: f64 = 1.3;
+/// Layers are paced no faster than what the path was measured to carry within so long, and no slower than this over the target.
+const CAPACITY_AGE: Duration = Duration::from_millis(1_500);
+const PACING_LEAST: f64 = 1.15;
+/// While draining there is no hurry: all but this part of the capacity is for the queue. Where less is left for it, one that many
+/// small frames keep up stands for seconds.
 const PACING_DRAIN: f64 = 1.1;
-const PACING_OF_CAPACITY: f64 = 0.9;
+const PACING_OF_CAPACITY: f64 = 0.93;
 /// So much waiting in the pacer is the rest of a frame, and from so much on the published target is lowest, s.
 const WAITING: (f64, f64) = (0.02, 0.10);
 /// The part of the target that is taken off for it.
@@ -51,12 +55,10 @@ impl Estimator {
         // What waits in the pacer while draining leaves as fast as the path carries it: no faster, which would feed
         // the queue, and no slower, which would only move the wait.
         let pacing = match self.rate.draining() {
-            Some(capacity) if !self.outage => {
-                allowed.scaled(PACING_DRAIN).max(capacity.scaled(PACING_OF_CAPACITY * pushback))
-            }
+            Some(capacity) if !self.outage => capacity.scaled(PACING_OF_CAPACITY * pushback),
             Some(_) => allowed.scaled(PACING_DRAIN),
             None if elastic => allowed.scaled(PACING),
-            None => allowed.scaled(PACING_LAYERS),
+            None => self.unhurried(allowed),
         };
         Estimate {
             target,
@@ -67,6 +69,14 @@ impl Estimator {
             reason: self.reason(pushback),
             capacity: self.rate.capacity(),
         }
+    }
+
+    /// The pace of layers. Beyond what the path was just found to carry hurry only moves the wait from here into the queue,
+    /// where it makes the next cut.
+    fn unhurried(&self, allowed: Bitrate) -> Bitrate {
+        let known = self.rate.capacity().filter(|capacity| self.now - capacity.measured_at < CAPACITY_AGE);
+        let most = allowed.scaled(PACING_LAYERS);
+        known.map_or(most, |capacity| most.min(capacity.rate.max(allowed.scaled(PACING_LEAST))))
     }
 
     /// What the estimate rests on.

@@ -11,6 +11,7 @@ use super::{Estimator, GATE, micros};
 use crate::feedback::history::{Acked, Gap, Verdict};
 use crate::queue::OwnBurst;
 use crate::rate::Signals;
+use crate::train::Trains;
 use crate::{DemandRates, Feedback};
 
 /// Media below this part of the target over a second: the sender does not use what it has.
@@ -33,6 +34,8 @@ const GATE_TO_THRESHOLD: f64 = 3.0;
 const PIECE: usize = 256;
 /// Arrivals at so many times the target are what a stall held back.
 const RELEASED: f64 = 1.3;
+/// Packets overtake each other by less than this, us: the receiver's clock went back.
+const CLOCK_BACK: i64 = 2_000_000;
 /// Optimistic acknowledgements: never believe more than this much of what was sent.
 const BELIEVED: f64 = 1.5;
 
@@ -79,6 +82,15 @@ impl Estimator {
         }
         let (target, limited) = (self.rate.target(), self.is_limited(now));
         for acked in &batch {
+            if self.newest_arrival.is_some_and(|newest| newest - acked.arrival > CLOCK_BACK) {
+                // The receiver's clock was set back, or a report was wrong: what is known of delays is of another clock.
+                self.newest_arrival = None;
+                self.queue.reset();
+                self.slope.reset();
+                self.trains = Trains::default();
+                self.acked.clear();
+                self.base_seen = now;
+            }
             // What arrived before something already digested is no news about the queue.
             if self.newest_arrival.is_none_or(|newest| acked.arrival >= newest) {
                 self.newest_arrival = Some(acked.arrival);
