@@ -254,7 +254,7 @@ impl Slot {
     }
 
     /// Drops what waits of the stream so far: whoever could decode it is shown something else in a moment.
-    fn abandon(&mut self, egress: &mut Egress) {
+    pub(crate) fn abandon(&mut self, egress: &mut Egress) {
         if let Some(abandoned) = egress.abandon(self.ssrc) {
             self.rewriter.retreat(abandoned.first);
             self.packets = self.packets.wrapping_sub(abandoned.packets);

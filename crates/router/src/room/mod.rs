@@ -286,6 +286,9 @@ impl Room {
             self.repeat_demands(at, out);
         }
         self.settle(now, out);
+        if connected {
+            self.start_pictures(now, at, out);
+        }
     }
 
     /// A participant is reached by another way than before (RFC 8445 §7.3.1.5): what was known of the old one

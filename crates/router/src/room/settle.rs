@@ -269,10 +269,14 @@ impl Room {
             }
         };
         let relieve = target.is_some_and(|(origin, _)| is_smaller(shows, slot.switch.current(), origin));
+        if target.is_none() && slot.switch.current().is_some() {
+            slot.abandon(&mut receiver.egress);
+        }
         let changed = slot.aim(target, relieve);
         let news = explains_otherwise(&was, &slot.explanation) || changed;
         let on_wire = slot.switch.current().map(|origin| origin.publication);
         let (id, mid, shows) = (receiver.id, slot.mid, slot.shows);
+        let is_connected = receiver.connected;
         if let Some(left) = former.filter(|id| on_wire.is_none() && Some(*id) != shows)
             && let Some(publication) = self.publications.get_mut(&left)
         {
@@ -284,8 +288,22 @@ impl Room {
         if changed {
             self.pursue.extend(former);
             self.pursue.extend(target.map(|(origin, _)| origin.publication));
+            if let Some((origin, _)) = target.filter(|_| !is_connected) {
+                // Its keyframe takes as long as the rest of the connection does: it is there when the path is.
+                let publication = self.publications.get_mut(&origin.publication);
+                publication.into_iter().for_each(|publication| publication.keyframes.ask(origin.encoding));
+            }
             self.start(now, at, out);
         }
+    }
+
+    /// Starts whatever waits in a participant's slots, where a keyframe has just passed.
+    pub(super) fn start_pictures(&mut self, now: Timestamp, at: usize, out: &mut Vec<Output>) {
+        let slots = self.participants[at].as_ref().map_or(0, |receiver| receiver.slots.len());
+        for slot in 0..slots {
+            self.start(now, SlotRef { participant: at, slot }, out);
+        }
+        self.settle(now, out);
     }
 
     /// Starts what a slot waits for at a keyframe that has just passed, if there is one.
