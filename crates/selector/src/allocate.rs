@@ -18,6 +18,10 @@ use crate::{Budget, Choice, DeviceProfile, Stability, Subscription};
 /// a first one to come, short enough for receivers that never send feedback.
 const CAUTIOUS_START: Duration = Duration::from_secs(1);
 
+/// How long nothing is shown at all at least, once the last picture had to be given up: a link that has just failed is given a
+/// moment, not the time that better pictures wait for.
+const DARK_WAIT: Duration = Duration::from_millis(500);
+
 /// Everything one decision depends on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Input<'a> {
@@ -69,8 +73,9 @@ pub(crate) struct Case {
 /// Decides.
 pub fn allocate(input: &Input<'_>) -> Decision {
     let mut rungs = Vec::with_capacity(input.subscriptions.len() * 6);
+    let dark = input.subscriptions.iter().all(|subscription| subscription.target.is_none());
     let mut cases: Vec<Case> =
-        input.subscriptions.iter().map(|subscription| open(input, subscription, &mut rungs)).collect();
+        input.subscriptions.iter().map(|subscription| open(input, subscription, dark, &mut rungs)).collect();
 
     let top = |case: &Case| rungs[case.account.rungs.clone()].last().copied();
     let wanted_bits = cases.iter().filter_map(top).fold(0u64, |sum, rung| sum.saturating_add(rung.bits));
@@ -113,8 +118,9 @@ fn streams(device: &DeviceProfile) -> u32 {
     device.care.max_streams.map_or(device.max_streams, |care| care.min(device.max_streams))
 }
 
-/// Filters the points of one subscription and works out what it holds.
-fn open(input: &Input<'_>, subscription: &Subscription<'_>, rungs: &mut Vec<Rung>) -> Case {
+/// Filters the points of one subscription and works out what it holds. `dark` when no subscription has anything: then each waits for
+/// its floor as if it were new, since nothing is worse than what is there.
+fn open(input: &Input<'_>, subscription: &Subscription<'_>, dark: bool, rungs: &mut Vec<Rung>) -> Case {
     let start = rungs.len();
     let ceiling = ladder::build(&input.device, subscription, rungs);
     let range = start..rungs.len();
@@ -125,7 +131,12 @@ fn open(input: &Input<'_>, subscription: &Subscription<'_>, rungs: &mut Vec<Rung
     // A pause that a budget forced is left like any other step up; one that was never decided about is a new
     // face.
     let paused = subscription.target.is_none() && subscription.stability.downgraded.is_some();
+    let paused = paused && !dark;
     let stability = subscription.stability;
+    let waits = match stability.downgraded {
+        Some(at) if dark => Some(at + DARK_WAIT).filter(|until| input.now < *until),
+        _ => stability.blocked_until(input.now),
+    };
     let startup_until = stability.started.unwrap_or(input.now) + CAUTIOUS_START;
     let startup = input.budget.is_none() && input.now < startup_until;
     let floor = (start..rungs.len()).find(|i| {
@@ -145,7 +156,7 @@ fn open(input: &Input<'_>, subscription: &Subscription<'_>, rungs: &mut Vec<Rung
             at: None,
             no_stream: false,
         },
-        blocked: if startup { Some(startup_until) } else { stability.blocked_until(input.now) },
+        blocked: if startup { Some(startup_until) } else { waits },
         startup,
         held_utility,
         stability,

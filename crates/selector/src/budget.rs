@@ -32,6 +32,17 @@ pub(crate) const UPGRADE_RESERVE_PERCENT: u64 = 5;
 /// that fell to a fifth after a fourth of it.
 const PATIENCE: Duration = Duration::from_millis(200);
 
+/// What waits for longer than this, and stays, shows that more is in use than the link carries, whatever the estimate says. From
+/// there on a conversation suffers (ITU-T G.114).
+const STANDING: Duration = Duration::from_millis(150);
+
+/// It is to be gone in so long, for which so much less, in percent, is in use at least and at most.
+const SHED_WITHIN: Duration = Duration::from_millis(1_500);
+const SHED_PERCENT: (u64, u64) = (5, 40);
+
+/// And so long it takes until what stood is gone.
+const DRAINS: Duration = Duration::from_secs(3);
+
 /// Rates of what is in use wander by so much from choice to choice, in percent.
 const WANDER_PERCENT: u64 = 10;
 
@@ -67,6 +78,15 @@ impl Budget {
     pub const fn steady(rate: Bitrate) -> Self {
         Self { keep: rate, grow: rate }
     }
+}
+
+/// What the last decision spends on video, and what came of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InUse {
+    /// What it costs.
+    pub rate: Bitrate,
+    /// How long everything waits that is sent, and has waited for longer than a burst takes.
+    pub standing: Duration,
 }
 
 /// What of an estimate is not for video.
@@ -143,16 +163,25 @@ impl BudgetHistory {
         &mut self,
         now: Timestamp,
         estimate: Bitrate,
-        in_use: Bitrate,
+        in_use: InUse,
         reserves: &Reserves,
     ) -> Budget {
         self.born.get_or_insert(now);
         let lasting = self.lasting(now, estimate);
         let video = reserves.video(estimate);
         let grow = reserves.video(lasting * (100 - UPGRADE_RESERVE_PERCENT) / 100).min(video);
+        let InUse { rate: in_use, standing } = in_use;
         self.draw(now, video, in_use);
         let bearable = in_use * (100 + WANDER_PERCENT) / 100;
-        let keep = if self.overdrawn < PATIENCE { video.max(bearable) } else { video };
+        let keep = if standing >= STANDING && self.may_shed(now) {
+            // It does not leave as fast as it comes, whatever the estimate says.
+            let part = standing.as_millis() as u64 * 100 / SHED_WITHIN.as_millis() as u64;
+            video.min(in_use * (100 - part.clamp(SHED_PERCENT.0, SHED_PERCENT.1)) / 100)
+        } else if self.overdrawn < PATIENCE {
+            video.max(bearable)
+        } else {
+            video
+        };
         if keep < in_use {
             self.fail(now, in_use);
         }
@@ -224,6 +253,12 @@ impl BudgetHistory {
         self.failure = Some(Failure { rate, at: now, times });
     }
 
+    /// What stands after a fall needs time to drain.
+    fn may_shed(&self, now: Timestamp) -> bool {
+        let young = self.born.is_some_and(|born| now - born < YOUNG);
+        !young && self.failure.is_none_or(|failure| now - failure.at >= DRAINS)
+    }
+
     /// The most that is asked of the link for now.
     fn cap(&self, now: Timestamp) -> Bitrate {
         match self.failure {
@@ -238,12 +273,16 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn used(rate: Bitrate) -> InUse {
+        InUse { rate, standing: Duration::ZERO }
+    }
+
     /// The budgets of a list of moments in ms and estimates in kbit/s, with so much in use.
     fn budgets(estimates: &[(u64, u64)], in_use_kbps: u64) -> Vec<(u64, u64, u64)> {
         let mut history = BudgetHistory::default();
         let of = |&(ms, kbps): &(u64, u64)| {
             let (rate, in_use) = (Bitrate::from_kbps(kbps), Bitrate::from_kbps(in_use_kbps));
-            let budget = history.budget(Timestamp::from_millis(ms), rate, in_use, &Reserves::default());
+            let budget = history.budget(Timestamp::from_millis(ms), rate, used(in_use), &Reserves::default());
             (ms, budget.keep.as_kbps(), budget.grow.as_kbps())
         };
         estimates.iter().map(of).collect()
@@ -300,11 +339,34 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_in_the_queue_is_left_whatever_the_estimate_says_and_has_time_to_drain() {
+        let mut history = BudgetHistory::default();
+        let mut at = |ms: u64, in_use: u64, standing: u64| {
+            let in_use =
+                InUse { rate: Bitrate::from_kbps(in_use), standing: Duration::from_millis(standing) };
+            let (now, estimate) = (Timestamp::from_millis(ms), Bitrate::from_kbps(1_000));
+            history.budget(now, estimate, in_use, &Reserves::default()).keep.as_kbps()
+        };
+        for (ms, in_use, standing, keep, why) in [
+            (0, 900, 400, 1_000, "nothing is known of a new path"),
+            (2_000, 900, 140, 1_000, "nobody minds"),
+            (4_000, 900, 300, 720, "a fifth of 1.5 s"),
+            (5_000, 700, 250, 1_000, "it drains"),
+            (7_100, 700, 1_400, 420, "it did not"),
+        ] {
+            assert_eq!(at(ms, in_use, standing), keep, "{why}");
+        }
+    }
+
+    #[test]
     fn what_a_link_did_not_carry_is_tried_ever_more_rarely() {
         let mut history = BudgetHistory::default();
         let mut at = |ms: u64, kbps: u64, in_use: u64| {
             let (rate, in_use) = (Bitrate::from_kbps(kbps), Bitrate::from_kbps(in_use));
-            history.budget(Timestamp::from_millis(ms), rate, in_use, &Reserves::default()).grow.as_kbps()
+            history
+                .budget(Timestamp::from_millis(ms), rate, used(in_use), &Reserves::default())
+                .grow
+                .as_kbps()
         };
         let mut now = 0;
         let mut waits = Vec::new();
@@ -372,7 +434,7 @@ mod tests {
             BudgetHistory::default().budget(
                 Timestamp::ZERO,
                 Bitrate::from_kbps(kbps),
-                Bitrate::ZERO,
+                InUse::default(),
                 &reserves,
             )
         };
@@ -388,7 +450,7 @@ mod tests {
             let reserves = Reserves { audio: Bitrate::from_bps(audio), retransmission_permille: permille };
             let video = Bitrate::from_bps(video);
             let estimate = reserves.estimate_for(video);
-            let budget = BudgetHistory::default().budget(Timestamp::ZERO, estimate, Bitrate::ZERO, &reserves);
+            let budget = BudgetHistory::default().budget(Timestamp::ZERO, estimate, InUse::default(), &reserves);
             prop_assert!(budget.grow >= video, "{budget:?}");
         }
 
@@ -402,7 +464,7 @@ mod tests {
             for (ms, bps, in_use) in steps {
                 now += Duration::from_millis(u64::from(ms));
                 let (estimate, in_use) = (Bitrate::from_bps(bps), Bitrate::from_bps(in_use));
-                let budget = history.budget(now, estimate, in_use, &reserves);
+                let budget = history.budget(now, estimate, used(in_use), &reserves);
                 prop_assert!(budget.grow <= budget.keep);
                 prop_assert!(budget.grow <= estimate);
                 prop_assert!(budget.keep <= estimate.max(in_use * 110 / 100));

@@ -46,7 +46,7 @@ mod testing;
 mod utility;
 
 pub use allocate::{Decision, Input, allocate};
-pub use budget::{Budget, BudgetHistory, Reserves};
+pub use budget::{Budget, BudgetHistory, InUse, Reserves};
 pub use decode_health::{DecodeHealth, SlotDecode};
 pub use device::{
     Cap, Codec, CodecSet, DeviceClass, DeviceProfile, PowerState, PresetError, Presets, Reported,

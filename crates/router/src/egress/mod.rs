@@ -9,12 +9,13 @@ mod departures;
 mod path;
 mod probing;
 mod queue;
+mod standing;
 
 use std::time::Duration;
 
 use estimator::{ClusterId, SentPacket};
 use packet::{CcFeedback, OutgoingHeader, ReportBlock, TransportFeedback};
-use selector::{Budget, BudgetHistory, Decision, Reserves};
+use selector::{Budget, BudgetHistory, Decision, InUse, Reserves};
 use units::{Bitrate, DataSize, Timestamp, TwccSeq};
 
 pub(crate) use departures::Departure;
@@ -300,17 +301,17 @@ impl Egress {
     /// What may be spent on video now; `None` while nothing is known of the path.
     pub(crate) fn budget(&mut self, now: Timestamp) -> Option<Budget> {
         if let Some(path) = &mut self.path {
-            return Some(path.budget(now));
+            return path.budget(now);
         }
         let fresh = self.remb.as_mut().filter(|(_, said, _)| now - *said <= REMB_LIFETIME);
         let Some((rate, _, history)) = fresh else {
             // Nothing is known of the path, but this much of it may be used.
             return self.limit.map(|limit| {
-                BudgetHistory::default().budget(now, limit, Bitrate::ZERO, &Reserves::default())
+                BudgetHistory::default().budget(now, limit, InUse::default(), &Reserves::default())
             });
         };
         let rate = self.limit.map_or(*rate, |limit| limit.min(*rate));
-        Some(history.budget(now, rate, Bitrate::ZERO, &Reserves::default()))
+        Some(history.budget(now, rate, InUse::default(), &Reserves::default()))
     }
 
     /// The most that may be sent in all, in the long run; `None` for no limit but the path's.
@@ -389,7 +390,7 @@ impl Egress {
         self.stats.acknowledged += arrived;
         self.stats.reported_missing += feedback.statuses.len() as u64 - arrived;
         let Some(path) = &mut self.path else { return false };
-        path.handle_feedback(now, feedback, &mut self.lost)
+        path.handle_feedback(now, feedback, self.queue.size(), &mut self.lost)
     }
 
     /// The same from a receiver that speaks of each stream (RFC 8888).
@@ -399,7 +400,7 @@ impl Egress {
         self.stats.acknowledged += arrived;
         self.stats.reported_missing += reports.count() as u64 - arrived;
         let Some(path) = &mut self.path else { return false };
-        path.handle_stream_feedback(now, feedback, &mut self.lost)
+        path.handle_stream_feedback(now, feedback, self.queue.size(), &mut self.lost)
     }
 
     /// What the feedback since the last call showed to be lost.

@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use estimator::ccfb::{self, Metric};
 use estimator::twcc::{self, Status};
-use estimator::{DemandRates, Ecn, Estimate, Estimator, Feedback, Pacer, PacketKind, Probe, SentPacket};
+use estimator::{
+    DemandRates, Ecn, Estimate, Estimator, Feedback, Pacer, PacketKind, Probe, Reason, SentPacket, State,
+};
 use packet::{CcAge, CcFeedback, CcReport, TransportFeedback};
-use selector::{Budget, BudgetHistory, Decision, Reserves};
+use selector::{Budget, BudgetHistory, Decision, InUse, Reserves};
 use units::{Bitrate, DataSize, Timestamp, TwccSeq};
 
 use super::departures::{Departure, Departures};
+use super::standing::Standing;
 use crate::meter::Meter;
 
 /// Audio is reserved with this much on top, in percent: it comes in talk spurts, and the mean hides them.
@@ -25,6 +28,14 @@ const MOVED: u64 = 50;
 /// retransmissions themselves).
 const MAX_REPAIR_PERMILLE: f64 = 200.0;
 
+/// The rate that an estimator begins with is no measurement: until the first probe is answered so many times as much may be kept,
+/// which is what that probe asks for anyway. No longer than this, since who never answers may be on a path that carries nothing.
+const START_FACTOR: u64 = 3;
+const UNANSWERED: Duration = Duration::from_millis(500);
+
+/// What is left of a capacity for what is shown while a queue drains, in percent.
+const DRAINING_PERCENT: u64 = 90;
+
 /// From this round-trip time on a repetition that is lost costs a picture more than a second copy costs the path.
 const FAR: Duration = Duration::from_millis(50);
 /// Losses that a path has whatever is sent, of its packets: with fewer there is nothing to gain, with more repeats would use up
@@ -34,12 +45,14 @@ const DOUBLED: Range<f64> = 0.02..0.10;
 /// See the module's documentation.
 #[derive(Debug)]
 pub(crate) struct Path {
+    born: Timestamp,
     estimator: Estimator,
     pacer: Pacer,
     reports: twcc::Unwrapper,
     /// Which packet had which number in its own stream. Made with the first report that goes by them.
     streams: Option<Box<ccfb::Mapper>>,
     history: BudgetHistory,
+    standing: Standing,
     audio: Meter,
     newest: Option<TwccSeq>,
     /// The most that may be spent, whatever the path carries.
@@ -61,11 +74,13 @@ impl Path {
         let estimator = Estimator::new(now, estimator::Config { elastic: false, ..*config });
         let pacer = Pacer::new(now, &estimator.estimate());
         Self {
+            born: now,
             estimator,
             pacer,
             reports: twcc::Unwrapper::new(),
             streams: None,
             history: BudgetHistory::default(),
+            standing: Standing::default(),
             audio: Meter::default(),
             newest: None,
             limit,
@@ -131,6 +146,7 @@ impl Path {
         &mut self,
         now: Timestamp,
         feedback: &TransportFeedback,
+        waiting: DataSize,
         lost: &mut Vec<Departure>,
     ) -> bool {
         let Some(newest) = self.newest else { return false };
@@ -147,6 +163,7 @@ impl Path {
         self.departures.reported(&self.results, lost);
         self.estimator.on_feedback(now, &Feedback { results: &self.results, sent: None });
         self.follow(now);
+        self.note_wait(now, waiting);
         true
     }
 
@@ -155,6 +172,7 @@ impl Path {
         &mut self,
         now: Timestamp,
         feedback: &CcFeedback,
+        waiting: DataSize,
         lost: &mut Vec<Departure>,
     ) -> bool {
         let streams = self.streams.get_or_insert_default();
@@ -169,6 +187,7 @@ impl Path {
         self.departures.reported(results, lost);
         self.estimator.on_feedback(now, &Feedback { results, sent: Some(written) });
         self.follow(now);
+        self.note_wait(now, waiting);
         true
     }
 
@@ -194,6 +213,7 @@ impl Path {
         self.departures.forget();
         self.estimator.on_route_change(now);
         self.history = BudgetHistory::default();
+        self.standing = Standing::default();
         self.follow(now);
     }
 
@@ -213,12 +233,16 @@ impl Path {
         self.estimator.poll_probe(now)
     }
 
-    /// What may be spent on video now.
-    pub(crate) fn budget(&mut self, now: Timestamp) -> Budget {
+    /// What may be spent on video now; `None` until the path has said anything.
+    pub(crate) fn budget(&mut self, now: Timestamp) -> Option<Budget> {
         let reserves = self.reserves();
-        let target = self.estimator.estimate().target;
-        (self.target, self.spent) = (target, target);
-        self.history.budget(now, self.limited(target), self.video, &reserves)
+        let estimate = self.estimator.estimate();
+        (self.target, self.spent) = (estimate.target, estimate.target);
+        if estimate.reason == Reason::Start && now - self.born < UNANSWERED {
+            return Some(Budget { keep: estimate.target * START_FACTOR, grow: Bitrate::ZERO });
+        }
+        let in_use = InUse { rate: self.video, standing: self.standing.wait() };
+        Some(self.history.budget(now, self.limited(lasting(&estimate)), in_use, &reserves))
     }
 
     /// The most that may be spent in all from now on; `None` for what the path carries.
@@ -249,11 +273,29 @@ impl Path {
         }
     }
 
+    /// So much waits for its turn here; the rest of the wait is in the path.
+    fn note_wait(&mut self, now: Timestamp, waiting: DataSize) {
+        let estimate = self.estimator.estimate();
+        // What stands before others' packets as well does not go for our sending less.
+        let queue = match estimate.state {
+            State::Competing | State::Outage => Duration::ZERO,
+            _ => self.estimator.insight().queue,
+        };
+        self.standing.note(now, waiting / estimate.pacing + queue);
+    }
+
     fn follow(&mut self, now: Timestamp) {
         let estimate = self.estimator.estimate();
         (self.padding, self.target) = (estimate.padding, estimate.target);
         self.pacer.set_estimate(now, &estimate);
     }
+}
+
+/// What the path carries for longer than a moment. While a queue of our own drains the target is below that, to get rid of
+/// the queue; a layer that is left for it comes back with a keyframe, which makes the next one. The pacer lets that much through.
+fn lasting(estimate: &Estimate) -> Bitrate {
+    let capacity = estimate.capacity.filter(|_| estimate.state == State::Drain);
+    estimate.target.max(capacity.map_or(Bitrate::ZERO, |capacity| capacity.rate * DRAINING_PERCENT / 100))
 }
 
 /// One packet of a report as the estimator takes it, with the values of RFC 8888 §3.1.

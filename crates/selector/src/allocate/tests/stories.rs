@@ -27,7 +27,8 @@ fn call(class: DeviceClass, estimates: &[(u64, u64)], subscriptions: Vec<Subscri
     for ms in (0..=end).step_by(250) {
         let (_, kbps) = estimates.iter().rev().find(|(from, _)| *from <= ms).unwrap();
         input.now = Timestamp::from_millis(100_000 + ms);
-        let budget = history.budget(input.now, Bitrate::from_kbps(*kbps), spent, &reserves);
+        let in_use = crate::InUse { rate: spent, standing: Duration::ZERO };
+        let budget = history.budget(input.now, Bitrate::from_kbps(*kbps), in_use, &reserves);
         input.budget = Some(budget);
         let decision = advance(&mut input);
         spent = decision.spent;

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use clap::{Args, ValueEnum};
 use selector::{
-    BudgetHistory, Codec, Decision, DeviceClass, Input, OperatingPoint, PowerState, Presets, Reported,
+    BudgetHistory, Codec, Decision, DeviceClass, InUse, Input, OperatingPoint, PowerState, Presets, Reported,
     Reserves, Role, Subscription, Viewport, allocate,
 };
 use serde::Serialize;
@@ -204,7 +204,7 @@ impl Arguments {
         let device = Presets::builtin().profile(self.device.into(), &reported);
         let reserves = Reserves { audio: Bitrate::from_kbps(AUDIO_KBPS), retransmission_permille: 0 };
         let estimate = Bitrate::from_kbps(self.downlink);
-        let budget = BudgetHistory::default().budget(Timestamp::ZERO, estimate, Bitrate::ZERO, &reserves);
+        let budget = BudgetHistory::default().budget(Timestamp::ZERO, estimate, InUse::default(), &reserves);
         let (camera, screen) = (self.points(&self.ladder), self.points(&self.screen_ladder));
         let subscription = |role, (width, height), points| Subscription {
             viewport: Viewport::Shown { width, height },
