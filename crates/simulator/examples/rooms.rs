@@ -143,8 +143,14 @@ fn decision(logged: &sfu::LoggedDecision) -> (String, String) {
             let point = at.and_then(|at| subscription.points.get(at));
             point.map_or("-".to_owned(), |p| format!("{}@{}", p.height, p.cost.as_kbps() / 10 * 10))
         };
-        let lines = lines(choice.point);
-        choices.push_str(&format!(" {lines}/{:?}", choice.reason));
+        let next = choice.next.filter(|next| next.missing.bitrate.is_some()).map_or(String::new(), |next| {
+            format!(
+                "<{}+{}",
+                lines(Some(next.point)),
+                next.missing.bitrate.map_or(0, |rate| rate.as_kbps()) / 10 * 10
+            )
+        });
+        choices.push_str(&format!(" {}/{:?}{next}", lines(choice.point), choice.reason));
     }
     let budget = input.budget.map_or("no estimate".to_owned(), |budget| {
         format!("keep {} grow {}", budget.keep.as_kbps(), budget.grow.as_kbps())

@@ -13,6 +13,10 @@ use signalling::DeviceClass;
 
 /// Nothing goes wrong any more in the end, so that everybody can recover.
 const CALM_SECONDS: f64 = 12.0;
+/// Who sees nothing although its link carries this for so long, in bits per second, is in the dark: it is room for three voices and the
+/// smallest picture, with what is reserved for both. A link of a phone falls below that at any time, whatever the troubles.
+const ROOM: u64 = 400_000;
+const RECOVERY: u64 = 5 * SECOND;
 /// A stream of chance of its own.
 const STREAM: u64 = 9_001;
 
@@ -164,7 +168,8 @@ pub fn left_in_the_dark(record: &Record) -> Vec<String> {
     let is_dark = |person: &&Person| {
         let end = person.samples.last().map_or(0, |sample| sample.at);
         let mut lately = person.samples.iter().filter(|sample| end - sample.at < 2 * SECOND);
-        let could = person.samples.iter().any(|sample| end - sample.at < 2 * SECOND && sample.best > 0.0);
+        let mut before = person.samples.iter().filter(|sample| end - sample.at < RECOVERY);
+        let could = before.all(|sample| sample.best > 0.0 && sample.capacity >= ROOM);
         could && lately.all(|sample| sample.lit == 0)
     };
     let people = record.people.iter().filter(is_dark);
