@@ -132,6 +132,11 @@ impl Encoding {
         self.layers.iter().rev().find_map(|layer| layer.size)
     }
 
+    /// Whether a keyframe has passed so lately that fewer packets than this came since.
+    pub(crate) fn has_keyframe_within(&self, packets: u64) -> bool {
+        self.keyframe.zip(self.newest()).is_some_and(|(keyframe, newest)| newest - keyframe < packets)
+    }
+
     /// What is known of each of its spatial layers, the smallest first; nothing before a size is.
     pub(crate) fn states(&self) -> SmallVec<[EncodingState; 1]> {
         let rungs = self.rungs();

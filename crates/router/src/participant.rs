@@ -2,6 +2,8 @@
 //!
 //! Owns one participant's slots, egress and clock. Leaves publications, including its own, to the room.
 
+use std::time::Duration;
+
 use packet::Mid;
 use rand::Rng;
 use selector::{DecodeHealth, DeviceProfile};
@@ -19,7 +21,9 @@ use crate::switch::Verdict;
 use crate::{Config, ParticipantId, Policy, PublicationId, SlotChoice};
 
 /// A keyframe that lies further back is not started at: what followed it would be a burst.
-const MAX_REPLAY: u64 = 40;
+pub(crate) const MAX_REPLAY: u64 = 40;
+/// From the end of a handshake until pictures start.
+const SETTLING: Duration = Duration::from_millis(50);
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -32,6 +36,8 @@ pub(crate) struct Participant {
     /// Whether the decisions about it are put out one by one.
     pub(crate) recording: bool,
     pub(crate) connected: bool,
+    /// It is just connected: until then pictures wait. See [`Participant::set_connected`].
+    ready_at: Option<Timestamp>,
     pub(crate) wall: WallClock,
     /// Its own publications by section, in the order of their appearance.
     pub(crate) publications: Vec<(Mid, PublicationId)>,
@@ -54,6 +60,7 @@ impl Participant {
             health: DecodeHealth::default(),
             recording: config.record_decisions,
             connected: false,
+            ready_at: None,
             wall: WallClock::default(),
             publications: Vec::new(),
             slots: Vec::new(),
@@ -110,6 +117,30 @@ impl Participant {
         }
     }
 
+    /// Media can flow, or no longer. A client that has just ended its handshake may not be able yet to read what follows at once, and a
+    /// keyframe without its first packet costs a round trip.
+    pub(crate) fn set_connected(&mut self, now: Timestamp, connected: bool) {
+        self.connected = connected;
+        self.ready_at = connected.then(|| now + SETTLING);
+        self.egress.interrupt();
+        self.slots.iter_mut().for_each(Slot::interrupt);
+    }
+
+    /// When pictures may start that wait for the client.
+    pub(crate) fn ready_at(&self) -> Option<Timestamp> {
+        self.ready_at
+    }
+
+    /// Whether a picture that starts now is sent.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.connected && self.ready_at.is_none()
+    }
+
+    /// Whether pictures may start that had to wait so far. True once.
+    pub(crate) fn take_ready(&mut self, now: Timestamp) -> bool {
+        self.ready_at.take_if(|at| *at <= now).is_some()
+    }
+
     /// A packet for one of its slots. Where it starts the slot's target, what has already arrived behind it
     /// follows.
     pub(crate) fn forward(
@@ -121,10 +152,11 @@ impl Participant {
         media: &Media,
         out: &mut Vec<Output>,
     ) -> Verdict {
-        if !self.connected {
+        let slot = &mut self.slots[slot];
+        let waits = slot.kind == packet::MediaKind::Video && self.ready_at.is_some_and(|at| now < at);
+        if !self.connected || waits {
             return Verdict::Drop;
         }
-        let slot = &mut self.slots[slot];
         let verdict = slot.handle(now, origin, media, &mut self.egress, out);
         if verdict == Verdict::Switch {
             if slot.kind == packet::MediaKind::Video {
@@ -148,10 +180,8 @@ impl Participant {
         encoding: &Encoding,
         out: &mut Vec<Output>,
     ) -> bool {
-        let recent = |seq: &u64| encoding.newest().is_some_and(|newest| newest - seq < MAX_REPLAY);
-        let Some(media) = encoding.keyframe().filter(recent).and_then(|seq| encoding.history.get(seq)) else {
-            return false;
-        };
+        let recent = encoding.keyframe().filter(|_| encoding.has_keyframe_within(MAX_REPLAY));
+        let Some(media) = recent.and_then(|seq| encoding.history.get(seq)) else { return false };
         self.forward(now, slot, origin, encoding, media, out) == Verdict::Switch
     }
 

@@ -61,8 +61,8 @@ const FAILED_CAP_PERCENT: u64 = 97;
 /// One fall may take several steps.
 const FAILED_ONCE: Duration = Duration::from_secs(2);
 
-/// For so long nothing is known of a new path, so that nothing can fail.
-const YOUNG: Duration = Duration::from_secs(1);
+/// For so long nothing is known of a new path, which is still full of the first keyframes, so that nothing can fail.
+const YOUNG: Duration = Duration::from_secs(2);
 
 /// What may be spent on video.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

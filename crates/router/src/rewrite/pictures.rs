@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn a_source_whose_counters_go_back_does_not_take_those_behind_it_along() {
         let (mut pictures, mut parser) = (Pictures::new(99), Parser::default());
-        let first = arrive(&mut parser, 500, true, 40, 20);
+        let first = arrive(&mut parser, 500, true, 40, 10);
         let shift = pictures.switch(&first);
         pictures.sent(&first, shift);
         pictures.sent(&arrive(&mut parser, 370, true, 5, 3), shift);

@@ -274,9 +274,7 @@ impl Room {
         if participant.connected == connected {
             return;
         }
-        participant.connected = connected;
-        participant.egress.interrupt();
-        participant.slots.iter_mut().for_each(crate::slot::Slot::interrupt);
+        participant.set_connected(now, connected);
         self.reselect.insert(at);
         let shown: Vec<PublicationId> = participant.slots.iter().filter_map(|slot| slot.shows).collect();
         let own: Vec<PublicationId> = participant.publications.iter().map(|(_, id)| *id).collect();
@@ -284,11 +282,9 @@ impl Room {
         if connected {
             // Whatever the publisher was last told may not have reached it.
             self.repeat_demands(at, out);
+            self.ask_ahead_for(at);
         }
         self.settle(now, out);
-        if connected {
-            self.start_pictures(now, at, out);
-        }
     }
 
     /// A participant is reached by another way than before (RFC 8445 §7.3.1.5): what was known of the old one

@@ -14,6 +14,7 @@ use super::Room;
 use crate::assign::{Place, assign};
 use crate::demand::Joint;
 use crate::media::Media;
+use crate::participant::MAX_REPLAY;
 use crate::publication::{MAX_ENCODINGS, Publication, SlotRef};
 use crate::rewrite::Origin;
 use crate::select::{Offer, Selection, bounds, decodes, select};
@@ -180,6 +181,7 @@ impl Room {
     /// Chooses encodings for one participant and acts upon it.
     fn select(&mut self, now: Timestamp, at: usize, out: &mut Vec<Output>) {
         let Some(receiver) = self.participants[at].as_mut() else { return };
+        let (is_ready, ready_at) = (receiver.take_ready(now), receiver.ready_at());
         let budget = receiver.egress.budget(now);
         receiver.egress.stats_mut().budget = budget.map(|budget| budget.keep);
         let mut policy = receiver.policy.take();
@@ -215,9 +217,18 @@ impl Room {
             self.apply(now, SlotRef { participant: at, slot }, chosen, &selection, out);
         }
         let (soonest, latest) = (now + Duration::from_millis(1), now + RESELECT_INTERVAL);
-        let again = selection.decision.again.map_or(latest, |again| again.clamp(soonest, latest));
+        let again = selection.decision.again.into_iter().chain(ready_at).min();
+        let again = again.map_or(latest, |again| again.clamp(soonest, latest));
         self.timers.set(Timer::Select(at), pictures.then_some(again));
         self.tell_decision(at, budget.map(|budget| budget.keep), &selection, out);
+        if is_ready {
+            for slot in 0..slots {
+                self.start(now, SlotRef { participant: at, slot }, out);
+            }
+            let shown = self.participants[at].as_ref().into_iter().flat_map(|receiver| &receiver.slots);
+            // What had nothing to start at is asked for now.
+            self.pursue.extend(shown.filter_map(|slot| slot.shows));
+        }
     }
 
     /// Acts upon the choice for one slot: `chosen` is its place in the selection, `None` for a slot that
@@ -276,7 +287,7 @@ impl Room {
         let news = explains_otherwise(&was, &slot.explanation) || changed;
         let on_wire = slot.switch.current().map(|origin| origin.publication);
         let (id, mid, shows) = (receiver.id, slot.mid, slot.shows);
-        let is_connected = receiver.connected;
+        let is_ready = receiver.is_ready();
         if let Some(left) = former.filter(|id| on_wire.is_none() && Some(*id) != shows)
             && let Some(publication) = self.publications.get_mut(&left)
         {
@@ -288,22 +299,26 @@ impl Room {
         if changed {
             self.pursue.extend(former);
             self.pursue.extend(target.map(|(origin, _)| origin.publication));
-            if let Some((origin, _)) = target.filter(|_| !is_connected) {
-                // Its keyframe takes as long as the rest of the connection does: it is there when the path is.
-                let publication = self.publications.get_mut(&origin.publication);
-                publication.into_iter().for_each(|publication| publication.keyframes.ask(origin.encoding));
+            if let Some((origin, _)) = target.filter(|_| !is_ready) {
+                self.ask_ahead(origin);
             }
             self.start(now, at, out);
         }
     }
 
-    /// Starts whatever waits in a participant's slots, where a keyframe has just passed.
-    pub(super) fn start_pictures(&mut self, now: Timestamp, at: usize, out: &mut Vec<Output>) {
-        let slots = self.participants[at].as_ref().map_or(0, |receiver| receiver.slots.len());
-        for slot in 0..slots {
-            self.start(now, SlotRef { participant: at, slot }, out);
+    /// Asks ahead for whatever a participant's slots wait for.
+    pub(super) fn ask_ahead_for(&mut self, at: usize) {
+        let slots = self.participants[at].iter().flat_map(|receiver| &receiver.slots);
+        let waiting: Vec<Origin> = slots.filter_map(|slot| slot.switch.waits_for()).collect();
+        waiting.into_iter().for_each(|origin| self.ask_ahead(origin));
+    }
+
+    /// Somebody will be able to receive that in a moment. A keyframe takes about as long, so it is there by then, unless there is one.
+    fn ask_ahead(&mut self, origin: Origin) {
+        let Some(publication) = self.publications.get_mut(&origin.publication) else { return };
+        if !publication.encodings[usize::from(origin.encoding)].has_keyframe_within(MAX_REPLAY / 2) {
+            publication.keyframes.ask(origin.encoding);
         }
-        self.settle(now, out);
     }
 
     /// Starts what a slot waits for at a keyframe that has just passed, if there is one.
@@ -339,7 +354,7 @@ impl Room {
                     wanted[usize::from(origin.encoding)].join(limit);
                 }
             }
-            if let Some(origin) = switch.waits_for().filter(|o| o.publication == id && receiver.connected) {
+            if let Some(origin) = switch.waits_for().filter(|o| o.publication == id && receiver.is_ready()) {
                 waited[usize::from(origin.encoding)] = true;
             } else if let Some(origin) =
                 switch.current().filter(|o| o.publication == id && receiver.connected)
