@@ -13,6 +13,7 @@ use simulator::rooms::record::{Course, STEP};
 use simulator::rooms::{
     Keep, Outcome, Plan, Policy, Record, Scenario, embedded, report, simulate_closely, soak,
 };
+use units::Bitrate;
 
 /// What is run.
 struct Asked {
@@ -147,7 +148,7 @@ fn decision(logged: &sfu::LoggedDecision) -> (String, String) {
             format!(
                 "<{}+{}",
                 lines(Some(next.point)),
-                next.missing.bitrate.map_or(0, |rate| rate.as_kbps()) / 10 * 10
+                next.missing.bitrate.map_or(0, Bitrate::as_kbps) / 10 * 10
             )
         });
         choices.push_str(&format!(" {}/{:?}{next}", lines(choice.point), choice.reason));
