@@ -66,6 +66,9 @@ pub(crate) fn rtp(data: &[u8]) {
     assert_eq!(again.extensions.audio_level, packet.extensions.audio_level);
 }
 
+/// Half of the packets that are read of one datagram.
+const MOST_ITEMS: usize = 32;
+
 /// A compound datagram.
 pub(crate) fn rtcp(data: &[u8]) {
     let once = parse_rtcp(data).items;
@@ -85,7 +88,9 @@ pub(crate) fn rtcp(data: &[u8]) {
         write_rtcp(items, &mut bytes);
         bytes
     };
-    let bytes = rewritten(&once);
+    // Several in one packet become a packet each, of which a datagram has no more than so many.
+    let once = &once[..once.len().min(MOST_ITEMS)];
+    let bytes = rewritten(once);
     let twice = parse_rtcp(&bytes);
     assert_eq!(twice.malformed, 0, "what we write can be parsed: {once:?}");
     if twice.items.len() < 64 {

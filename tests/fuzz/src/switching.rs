@@ -9,7 +9,7 @@
 //!   an absence, there is the start of a keyframe;
 //! - within one encoding the order of numbers is the order of the encoder's;
 //! - timestamps and picture ids do not go back;
-//! - a retransmission repeats what had been sent under the number that it names;
+//! - a retransmission repeats what was sent under the number that it names, or will be: it may overtake a packet that waits;
 //! - once all is calm, the picture comes.
 
 use std::collections::BTreeMap;
@@ -69,6 +69,8 @@ struct Model {
     transport_wide: u16,
     /// By the number that the receiver sees: which packet, and its header's timestamp and picture id.
     got: BTreeMap<u64, Got>,
+    /// What came as a retransmission before the packet itself, or in its place where that was abandoned.
+    ahead: BTreeMap<u64, Got>,
     /// The receiver was away: the next new number starts a keyframe.
     restarted: bool,
     /// Garbage was let through, whose timestamps and pictures mean nothing.
@@ -475,7 +477,8 @@ impl Model {
         if repeated {
             let original = u16::from_be_bytes([packet.prefix[0], packet.prefix[1]]);
             let number = self.numbers.peek(u64::from(original));
-            assert_eq!(self.got.get(&number), Some(&got), "a retransmission repeats what was sent");
+            let known = *self.got.get(&number).unwrap_or_else(|| self.ahead.entry(number).or_insert(got));
+            assert_eq!(known, got, "a retransmission repeats what was sent");
             return;
         }
         let newest = self.numbers.newest();
@@ -484,12 +487,16 @@ impl Model {
             let start = got.tag.is_some_and(|tag| sent[tag].keyframe_start);
             assert!(start, "after an absence there is a keyframe first: {number} is {got:?}");
         }
+        if let Some(copy) = self.ahead.remove(&number) {
+            assert_eq!(copy, got, "what was overtaken is what overtook it");
+        }
         assert_eq!(self.got.insert(number, got), None, "number {number} was used twice");
     }
 
     fn check(&self, sent: &[Sent]) {
         let mut before: Option<(&Got, &Sent)> = None;
-        for (number, got) in &self.got {
+        let all: BTreeMap<_, _> = self.ahead.iter().chain(&self.got).collect();
+        for (number, got) in all {
             let Some(packet) = got.tag.map(|tag| &sent[tag]) else { continue };
             let same =
                 before.is_some_and(|(_, b)| (b.origin, b.generation) == (packet.origin, packet.generation));
