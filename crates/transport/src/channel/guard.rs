@@ -2,11 +2,14 @@
 //!
 //! Owns limits that the library lacks. It makes an association for every INIT and a stream for every number; walks as many
 //! numbers as a FORWARD TSN names, which may be two thousand million; keeps every request to reset streams; ends the
-//! association at a chunk that it has no use for; and counts what waits in bytes, so that a thousand chunks of one byte take a
-//! hundred times what was allowed. A participant needs one stream that loses nothing and keeps the order, and for that these
+//! association at a chunk that it has no use for; panics at a cause of error that is longer than its chunk; goes on reading behind
+//! what it understood of a chunk instead of behind its end; and counts what waits in bytes, so that a thousand chunks of one byte
+//! take a hundred times what was allowed. A participant needs one stream that loses nothing and keeps the order, and for that these
 //! limits leave room.
 
 use std::collections::VecDeque;
+
+use bytes::Bytes;
 
 /// Largest packet: what DTLS lets pass.
 const MAX_PACKET: usize = 2_048;
@@ -14,6 +17,8 @@ const MAX_PACKET: usize = 2_048;
 const PACKET_HEADER: usize = 12;
 /// Type, flags and length of a chunk (RFC 9260 §3.2).
 const CHUNK_HEADER: usize = 4;
+/// What an INIT has to say (RFC 9260 §3.3.2).
+const INIT_FIXED: usize = 16;
 /// Streams with numbers below this one may carry something. A browser numbers its channels 0, 2, 4 and so on (RFC 8832 §6).
 pub(super) const STREAMS: u16 = 16;
 /// How far ahead of the first missing chunk another one may be, and how many may wait to be whole messages in order. The
@@ -41,12 +46,15 @@ const SHUTDOWN_COMPLETE: u8 = 14;
 const RECONFIG: u8 = 130;
 
 /// What becomes of a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// The library may see it.
     Admitted,
-    /// The same, and it begins an association: with this tag.
-    Begins(u32),
+    /// It begins an association with this tag. The library may see this instead: the same without what a client may say
+    /// besides, none of which is of use here.
+    Begins(u32, Bytes),
+    /// The client ends the association.
+    Ends,
     /// Not a packet of this protocol, or one that a reliable channel has no use for.
     Dropped,
     /// More than a client needs: it is over.
@@ -110,7 +118,8 @@ impl Guard {
             if kind == INIT {
                 // RFC 9260 §6.10: it stands alone.
                 let alone = first && behind.is_empty();
-                return if alone && !connected { self.begins(body) } else { Verdict::Dropped };
+                let header = &packet[..PACKET_HEADER];
+                return if alone && !connected { self.begins(header, body) } else { Verdict::Dropped };
             }
             match self.judge_chunk(kind, body) {
                 Verdict::Admitted => {}
@@ -125,13 +134,20 @@ impl Guard {
     fn judge_chunk(&mut self, kind: u8, body: &[u8]) -> Verdict {
         match kind {
             DATA => self.judge_data(body),
+            ABORT | ERROR => Verdict::Ends,
             RECONFIG => {
+                if !are_parameters(body) {
+                    return Verdict::Dropped;
+                }
                 self.resets += 1;
                 if self.resets <= MAX_RESETS { Verdict::Admitted } else { Verdict::Excessive }
             }
-            SACK | HEARTBEAT | ABORT | SHUTDOWN | SHUTDOWN_ACK | ERROR | COOKIE_ECHO | SHUTDOWN_COMPLETE => {
-                Verdict::Admitted
-            }
+            // The library has to understand it to its last byte.
+            SACK if is_acknowledgement(body) => Verdict::Admitted,
+            HEARTBEAT if is_heartbeat(body) => Verdict::Admitted,
+            SHUTDOWN if body.len() == 4 => Verdict::Admitted,
+            SHUTDOWN_ACK | SHUTDOWN_COMPLETE if body.is_empty() => Verdict::Admitted,
+            COOKIE_ECHO => Verdict::Admitted,
             _ => Verdict::Dropped,
         }
     }
@@ -152,17 +168,27 @@ impl Guard {
     }
 
     /// RFC 9260 §3.3.2: tag, window, streams out, streams in, the number of the first chunk.
-    fn begins(&mut self, body: &[u8]) -> Verdict {
+    fn begins(&mut self, header: &[u8], body: &[u8]) -> Verdict {
         self.inits += 1;
         if self.inits > MAX_INITS {
             return Verdict::Excessive;
         }
-        let (Some(tag), Some(first)) = (number(body, 0), number(body, 12)) else { return Verdict::Dropped };
+        let (Some(tag), Some(first), Some(fixed)) =
+            (number(body, 0), number(body, 12), body.get(..INIT_FIXED))
+        else {
+            return Verdict::Dropped;
+        };
         if tag == 0 || !(1..u32::MAX - MAX_CHUNKS).contains(&first) {
             return Verdict::Dropped;
         }
         self.window = Some(Window { base: first, ..Window::default() });
-        Verdict::Begins(tag)
+        let length = (CHUNK_HEADER + INIT_FIXED) as u16;
+        let mut packet = [header, &[INIT, 0], &length.to_be_bytes(), fixed].concat();
+        packet[8..PACKET_HEADER].fill(0);
+        // RFC 9260 §6.8.
+        let sum = crc32c::crc32c(&packet);
+        packet[8..PACKET_HEADER].copy_from_slice(&sum.to_le_bytes());
+        Verdict::Begins(tag, packet.into())
     }
 
     /// A whole message of so many chunks was handed out.
@@ -171,6 +197,31 @@ impl Guard {
             window.waiting = window.waiting.saturating_sub(u32::try_from(chunks).unwrap_or(u32::MAX));
         }
     }
+}
+
+/// RFC 9260 §3.3.4: twelve bytes, in the last four of them how many blocks and how many repeated numbers follow.
+fn is_acknowledgement(body: &[u8]) -> bool {
+    let Some(counts) = number(body, 8) else { return false };
+    body.len() == 12 + 4 * ((counts >> 16) as usize + (counts & 0xffff) as usize)
+}
+
+/// RFC 9260 §3.3.5: one parameter of type 1, and nothing behind it.
+fn is_heartbeat(body: &[u8]) -> bool {
+    body.starts_with(&[0, 1]) && parameter(body).is_some_and(|(_, behind)| behind.is_empty())
+}
+
+/// RFC 6525 §3.1: one or two parameters, and nothing behind them.
+fn are_parameters(body: &[u8]) -> bool {
+    match parameter(body) {
+        Some((_, [])) => true,
+        Some((_, behind)) => parameter(behind).is_some_and(|(_, rest)| rest.is_empty()),
+        None => false,
+    }
+}
+
+/// The first parameter of a chunk (RFC 9260 §3.2.1), and what is behind its padding: the form is that of chunks.
+fn parameter(body: &[u8]) -> Option<(&[u8], &[u8])> {
+    split_chunk(body)
 }
 
 /// The first chunk without its padding, and what is behind both.
@@ -216,15 +267,14 @@ mod tests {
 
     fn begun(first: u32) -> Guard {
         let mut guard = Guard::default();
-        assert_eq!(guard.judge(&packet(&[init(7, first)]), false), Verdict::Begins(7));
+        assert!(matches!(guard.judge(&packet(&[init(7, first)]), false), Verdict::Begins(7, _)));
         guard
     }
 
     #[test]
     fn admits_what_a_channel_takes_and_drops_the_rest() {
-        use Verdict::{Admitted, Begins, Dropped};
+        use Verdict::{Admitted, Dropped, Ends};
         let cases = [
-            (packet(&[init(9, 5)]), Begins(9), "another attempt"),
             (packet(&[init(9, 5), data(1_000, 0, b"a")]), Dropped, "INIT stands alone"),
             (packet(&[data(1_000, 0, b"a"), init(9, 5)]), Dropped, "and first"),
             (packet(&[init(0, 5)]), Dropped, "no tag"),
@@ -237,7 +287,20 @@ mod tests {
             (packet(&[data(1_000 + WINDOW - 1, 0, b"a")]), Admitted, "at the end of the window"),
             (packet(&[data(1_000 + WINDOW, 0, b"a")]), Dropped, "behind it"),
             (packet(&[data(999, 0, b"a")]), Admitted, "a repetition, to be acknowledged again"),
-            (packet(&[chunk(SACK, &[0; 12]), chunk(HEARTBEAT, &[0; 8])]), Admitted, "feedback"),
+            (packet(&[chunk(SACK, &[0; 12]), chunk(HEARTBEAT, &[0, 1, 0, 6, 1, 2])]), Admitted, "feedback"),
+            (packet(&[chunk(SACK, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0])]), Dropped, "less than it counts"),
+            (
+                packet(&[chunk(SACK, &[0; 16])]),
+                Dropped,
+                "more than it counts, which would be read as a chunk",
+            ),
+            (packet(&[chunk(HEARTBEAT, &[0, 1, 0, 4, 192, 0, 0, 8])]), Dropped, "a chunk within a chunk"),
+            (packet(&[chunk(RECONFIG, &[0, 13, 0, 4, 0, 16, 0, 4])]), Admitted, "two parameters"),
+            (packet(&[chunk(RECONFIG, &[0, 13, 0, 4, 0, 16, 0, 4, 192, 0, 0, 8])]), Dropped, "and a chunk"),
+            (packet(&[chunk(RECONFIG, &[0, 13, 0, 9])]), Dropped, "a parameter longer than its chunk"),
+            (packet(&[chunk(ABORT, &[0xff; 5])]), Ends, "whatever the cause"),
+            (packet(&[chunk(ERROR, &[])]), Ends, "an error as well"),
+            (packet(&[chunk(SHUTDOWN_ACK, &[192, 0, 0, 8])]), Dropped, "no room for anything"),
             (packet(&[chunk(192, &[0xff; 4])]), Dropped, "FORWARD TSN"),
             (packet(&[chunk(5, &[0; 4])]), Dropped, "an answer to what is never asked"),
             (packet(&[chunk(2, &[0; 16])]), Dropped, "INIT ACK: we never ask"),
@@ -253,6 +316,22 @@ mod tests {
         assert_eq!(Guard::default().judge(&packet(&[data(1, 0, b"a")]), false), Dropped, "data before INIT");
         let mut guard = begun(1_000);
         assert_eq!(guard.judge(&packet(&[init(9, 5)]), true), Dropped, "one association is enough");
+    }
+
+    #[test]
+    fn the_library_sees_no_more_of_a_beginning_than_it_needs() {
+        let mut offered = init(9, 5);
+        // FORWARD TSN is supported (RFC 3758 §3.1), and so is something that nobody knows.
+        offered.extend([0xc0, 0, 0, 4, 0xff, 0xff, 0, 4]);
+        offered[3] += 8;
+        let Verdict::Begins(9, shown) = Guard::default().judge(&packet(&[offered]), false) else {
+            panic!("a good beginning")
+        };
+        let mut expected = packet(&[init(9, 5)]);
+        expected[PACKET_HEADER + 1] = 0;
+        let sum = crc32c::crc32c(&expected);
+        expected[8..12].copy_from_slice(&sum.to_le_bytes());
+        assert_eq!(shown, expected);
     }
 
     #[test]
@@ -274,9 +353,9 @@ mod tests {
     fn one_connection_cannot_ask_for_ever() {
         let mut guard = Guard::default();
         let begun = (0..100)
-            .filter(|tag| matches!(guard.judge(&packet(&[init(tag + 1, 1)]), false), Verdict::Begins(_)));
+            .filter(|tag| matches!(guard.judge(&packet(&[init(tag + 1, 1)]), false), Verdict::Begins(..)));
         assert_eq!(begun.count(), MAX_INITS as usize);
-        let reset = packet(&[chunk(RECONFIG, &[0; 20])]);
+        let reset = packet(&[chunk(RECONFIG, &[0, 13, 0, 16, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0])]);
         let admitted = (0..1_000).filter(|_| guard.judge(&reset, true) == Verdict::Admitted).count();
         assert_eq!(admitted, MAX_RESETS as usize);
     }

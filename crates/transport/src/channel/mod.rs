@@ -99,19 +99,21 @@ impl Channel {
         if self.stage == Stage::Closed {
             return Vec::new();
         }
-        match self.guard.judge(&packet, self.connected) {
-            Verdict::Admitted => {}
-            Verdict::Begins(tag) => {
+        let packet = match self.guard.judge(&packet, self.connected) {
+            Verdict::Admitted => packet,
+            Verdict::Begins(tag, shown) => {
                 if let Some(answered) = self.answered.as_ref().filter(|answered| answered.tag == tag) {
                     self.transmits.extend(answered.packets.iter().cloned());
                     return Vec::new();
                 }
                 (self.endpoint, self.association) = (endpoint(), None);
                 self.answered = Some(Answered { tag, packets: Vec::new() });
+                shown
             }
+            Verdict::Ends => return self.over(),
             Verdict::Dropped => return Vec::new(),
             Verdict::Excessive => return self.end(now),
-        }
+        };
         match self.endpoint.handle(clock::instant(now), PEER, None, packet) {
             Some((handle, DatagramEvent::NewAssociation(association))) => {
                 self.association = Some((handle, association));
