@@ -148,7 +148,7 @@ impl Fanout {
         self.next_frame += FRAME;
         let keyframe = std::mem::take(&mut self.wants_keyframe);
         for packet in self.camera.frame(self.now, keyframe) {
-            let incoming = Incoming { mid: mid(), rid: None, codec: Codec::Vp8, packet };
+            let incoming = Incoming { mid: mid(), rid: None, codec: Codec::Vp8, packet, redundant: None };
             self.act(watch, |room, now, out| room.handle_rtp(now, PUBLISHER, incoming, out));
         }
     }
@@ -221,7 +221,12 @@ fn slot(at: u32, acknowledged: bool) -> SlotSection {
         mid: slot_mid(),
         kind: MediaKind::Video,
         active: true,
-        codecs: vec![SlotCodec { codec: Codec::Vp8, payload_type: 96, rtx_payload_type: Some(97) }],
+        codecs: vec![SlotCodec {
+            codec: Codec::Vp8,
+            payload_type: 96,
+            rtx_payload_type: Some(97),
+            red_payload_type: None,
+        }],
         ssrc: 1_000 + 2 * at,
         rtx_ssrc: Some(1_001 + 2 * at),
         acknowledged,

@@ -46,9 +46,13 @@ test("codecs that are offered", () => {
   assert.deepEqual(preferred("video", known).map(({ mimeType, sdpFmtpLine }) => [mimeType, sdpFmtpLine]), [
     ["video/VP8", undefined], ["video/H264", "packetization-mode=1;profile-level-id=42e01f"], ["video/VP9", "profile-id=0"],
     ["video/AV1", "level-idx=5;profile=0;tier=0"], ["video/rtx", undefined]]);
-  const names = (/** @type {import("../../crates/server/web/sdk/peer.js").VideoCodec} */ wanted, list = known) =>
-    preferred("video", list, wanted).map(({ mimeType }) => mimeType);
+  const names = (/** @type {import("../../crates/server/web/sdk/peer.js").VideoCodec} */ codec, list = known) =>
+    preferred("video", list, { codec }).map(({ mimeType }) => mimeType);
   assert.deepEqual(names("vp9"), ["video/VP9", "video/rtx"], "the one that is wanted, alone");
   assert.deepEqual(names("av1", known.slice(3)), ["video/VP8", "video/H264", "video/VP9", "video/rtx"], "not encoded here");
-  assert.deepEqual(preferred("audio", [codec("audio/red"), codec("audio/opus")]).map(({ mimeType }) => mimeType), ["audio/opus"]);
+  /** @param {import("../../crates/server/web/sdk/peer.js").Encoder} [encoder] */
+  const sound = (encoder) =>
+    preferred("audio", [codec("audio/red"), codec("audio/G722"), codec("audio/opus")], encoder).map(({ mimeType }) => mimeType);
+  assert.deepEqual(sound(), ["audio/opus", "audio/red"]);
+  assert.deepEqual(sound({ redundancy: true }), ["audio/red", "audio/opus"]);
 });

@@ -260,6 +260,7 @@ impl Encoding {
             standing: parsed.standing,
             head: parsed.head,
             dependency: parsed.dependency,
+            redundant: None,
             body: parsed.body,
         };
         Ok(Received { media, restarted, revived, resized, new_frame })
@@ -337,6 +338,7 @@ impl Encoding {
             standing: Standing::default(),
             head: None,
             dependency: None,
+            redundant: None,
             body: packet.payload.clone(),
         }
     }

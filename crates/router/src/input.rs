@@ -3,6 +3,9 @@
 //! Owns plain values. They mirror what `transport` and `signalling` say without naming either crate, so that
 //! the room can be driven from a test with a few literals.
 
+use std::sync::Arc;
+
+use packet::codec::red::Redundant;
 use packet::{Codec, MediaKind, Mid, Rid, RtpPacket};
 
 use crate::PublicationId;
@@ -72,6 +75,8 @@ pub struct SlotCodec {
     pub payload_type: u8,
     /// The payload type of its retransmissions.
     pub rtx_payload_type: Option<u8>,
+    /// The payload type of packets that repeat earlier sound (RFC 2198).
+    pub red_payload_type: Option<u8>,
 }
 
 /// What a slot shall show.
@@ -131,4 +136,7 @@ pub struct Incoming {
     pub codec: Codec,
     /// The packet.
     pub packet: RtpPacket,
+    /// All of a packet that repeats earlier sound (RFC 2198), of which `packet` has the sound of its own time. It goes as
+    /// it is to slots that take it, and without what it repeats to the others.
+    pub redundant: Option<Arc<Redundant>>,
 }

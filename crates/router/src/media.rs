@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use packet::codec::red::Redundant;
 use packet::codec::{self, Codec, CodecError, MAX_SPATIAL, vp8, vp9};
 use packet::extension::dependency::{
     DependencyDescriptor, DependencyError, Indication, MandatoryFields, Structure,
@@ -44,6 +45,8 @@ pub(crate) struct Media {
     pub(crate) head: Option<Head>,
     /// The dependency descriptor, where there is one that makes sense.
     pub(crate) dependency: Option<Arc<Dependency>>,
+    /// What it was with earlier sound, for receivers that take that.
+    pub(crate) redundant: Option<Arc<Redundant>>,
     /// What all receivers share. Empty for a packet that was only padding.
     pub(crate) body: Bytes,
 }

@@ -130,10 +130,11 @@ impl Publication {
         if incoming.codec.kind() != self.kind {
             return Some(Err(Discard::Malformed));
         }
-        let received = match self.encodings[at].receive(now, incoming.codec, &incoming.packet, wall) {
+        let mut received = match self.encodings[at].receive(now, incoming.codec, &incoming.packet, wall) {
             Ok(received) => received,
             Err(discard) => return Some(Err(discard)),
         };
+        received.media.redundant.clone_from(&incoming.redundant);
         if received.media.keyframe_start {
             self.keyframes.came(at as u8);
         }

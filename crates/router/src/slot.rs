@@ -432,6 +432,7 @@ impl Slot {
         egress: &mut Egress,
         out: &mut Vec<Output>,
     ) {
+        let (payload_type, payload) = repeating(media, codec).unwrap_or((codec.payload_type, &media.body));
         let header = OutgoingHeader {
             csrc: Some(media.publisher.0),
             mid: self.name(),
@@ -439,7 +440,7 @@ impl Slot {
             dependency: self.dependency(origin, media, &rewritten),
             ..OutgoingHeader::new(
                 self.ssrc,
-                codec.payload_type,
+                payload_type,
                 rewritten.sequence as u16,
                 rewritten.timestamp,
                 marker,
@@ -454,12 +455,19 @@ impl Slot {
             (false, MediaKind::Video) => (PacketKind::Media, 0),
         };
         let packet =
-            OutgoingPacket { slot: self.mid, header, prefix, payload: media.body.clone(), padding, kind };
+            OutgoingPacket { slot: self.mid, header, prefix, payload: payload.clone(), padding, kind };
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(packet.body_size() as u32);
         self.named = self.named.saturating_add(1);
         egress.send(now, packet, out);
     }
+}
+
+/// A packet with the earlier sound that it repeats, for a slot that takes it and counts its codecs as the publisher does: what
+/// is repeated says its codec by payload type (RFC 2198 §3).
+fn repeating(media: &Media, codec: SlotCodec) -> Option<(u8, &bytes::Bytes)> {
+    let redundant = media.redundant.as_ref().filter(|it| it.payload_type == codec.payload_type)?;
+    Some((codec.red_payload_type?, &redundant.whole))
 }
 
 /// Appends the payload descriptor that the receiver gets, if the codec has one.

@@ -36,5 +36,10 @@ pub(crate) fn sections(agreed: &[Section], acknowledged: bool) -> (Vec<SendingSe
 
 fn slot_codec(agreed: &NegotiatedCodec) -> SlotCodec {
     let codec: Codec = agreed.codec;
-    SlotCodec { codec, payload_type: agreed.payload_type, rtx_payload_type: agreed.rtx_payload_type }
+    SlotCodec {
+        codec,
+        payload_type: agreed.payload_type,
+        rtx_payload_type: agreed.rtx_payload_type,
+        red_payload_type: agreed.red_payload_type,
+    }
 }

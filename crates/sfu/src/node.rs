@@ -428,5 +428,6 @@ fn send_held(
 }
 
 fn media(incoming: IncomingRtp) -> router::Incoming {
-    router::Incoming { mid: incoming.mid, rid: incoming.rid, codec: incoming.codec, packet: incoming.packet }
+    let IncomingRtp { mid, rid, codec, packet, redundant, .. } = incoming;
+    router::Incoming { mid, rid, codec, packet, redundant }
 }

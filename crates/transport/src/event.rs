@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use packet::codec::red::Redundant;
 use packet::{Codec, Mid, Rid, RtcpItem, RtpPacket};
 use units::Timestamp;
 
@@ -95,6 +97,8 @@ pub struct IncomingRtp {
     pub repaired: bool,
     /// Its codec, by payload type.
     pub codec: Codec,
+    /// All of a packet that repeats earlier sound (RFC 2198); `packet` has the sound of its own time alone.
+    pub redundant: Option<Arc<Redundant>>,
     /// When its datagram arrived.
     pub arrival: Timestamp,
 }

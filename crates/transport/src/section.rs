@@ -95,6 +95,8 @@ pub struct NegotiatedCodec {
     pub payload_type: u8,
     /// The payload type of its retransmissions (RFC 4588 §8.1), if negotiated.
     pub rtx_payload_type: Option<u8>,
+    /// The payload type of packets that repeat earlier sound (RFC 2198), if negotiated.
+    pub red_payload_type: Option<u8>,
     /// Format parameters as offered, without the payload type; empty if there are none.
     pub fmtp: String,
 }

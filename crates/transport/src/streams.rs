@@ -8,11 +8,13 @@
 //! repair stream, and a new one takes the place of the old.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use packet::codec::red::{self, Redundant};
 use packet::{Codec, Mid, Rid, RtpPacket, rtx};
 
 use crate::sdp::negotiate::Agreement;
-use crate::section::{Section, SendingSection};
+use crate::section::{NegotiatedCodec, Section, SendingSection};
 
 /// A packet to hand up, in its original form.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +23,7 @@ pub(crate) struct Media {
     pub(crate) rid: Option<Rid>,
     pub(crate) codec: Codec,
     pub(crate) packet: RtpPacket,
+    pub(crate) redundant: Option<Arc<Redundant>>,
     pub(crate) repaired: bool,
 }
 
@@ -146,13 +149,11 @@ impl Streams {
         let media_payload_type = section.codec.payload_type;
         match role {
             Role::Media { mid, rid } => {
-                if packet.payload_type != media_payload_type {
-                    return Err(Dropped::PayloadType);
-                }
+                let (packet, redundant) = without_redundancy(packet, &section.codec)?;
                 if !self.mark(packet.ssrc, packet.sequence) {
                     return Err(Dropped::Duplicate);
                 }
-                Ok(Media { mid, rid, codec, packet, repaired: false })
+                Ok(Media { mid, rid, codec, packet, redundant, repaired: false })
             }
             Role::RepairOfEncoding { .. } | Role::RepairOfStream { .. } => {
                 if Some(packet.payload_type) != section.codec.rtx_payload_type {
@@ -185,7 +186,7 @@ impl Streams {
         }
         restored.extensions.rid = rid;
         restored.extensions.repaired_rid = None;
-        Ok(Media { mid, rid, codec, packet: restored, repaired: true })
+        Ok(Media { mid, rid, codec, packet: restored, redundant: None, repaired: true })
     }
 
     /// The media stream that a repair stream repairs.
@@ -273,7 +274,8 @@ impl Streams {
     fn by_payload_type(&self, packet: &RtpPacket) -> Option<Role> {
         let has_it = |section: &&SendingSection| {
             let codec = &section.codec;
-            codec.payload_type == packet.payload_type || codec.rtx_payload_type == Some(packet.payload_type)
+            codec.payload_type == packet.payload_type
+                || [codec.rtx_payload_type, codec.red_payload_type].contains(&Some(packet.payload_type))
         };
         let mut sections = self.sections.iter().filter(has_it);
         let section = sections.next().filter(|_| sections.next().is_none())?;
@@ -292,6 +294,26 @@ impl Streams {
         }
         Some(Role::Media { mid, rid: None })
     }
+}
+
+/// A packet as it would be had its publisher repeated nothing, and what it was if it had. Padding has no blocks.
+fn without_redundancy(
+    mut packet: RtpPacket,
+    codec: &NegotiatedCodec,
+) -> Result<(RtpPacket, Option<Arc<Redundant>>), Dropped> {
+    if packet.payload_type == codec.payload_type {
+        return Ok((packet, None));
+    }
+    if Some(packet.payload_type) != codec.red_payload_type {
+        return Err(Dropped::PayloadType);
+    }
+    packet.payload_type = codec.payload_type;
+    if packet.payload.is_empty() {
+        return Ok((packet, None));
+    }
+    let primary = red::primary(&packet.payload, codec.payload_type).ok_or(Dropped::PayloadType)?;
+    let whole = std::mem::replace(&mut packet.payload, primary);
+    Ok((packet, Some(Arc::new(Redundant { whole, payload_type: codec.payload_type }))))
 }
 
 /// Which of the last packets of a stream have been seen: bits by sequence number.

@@ -304,7 +304,7 @@ impl Transport {
         let arrival = self.streams.arrive(packet, &mut changes);
         self.apply(&changes);
         self.reception.arrived(now, arrived);
-        let Media { mid, rid, codec, packet, repaired } = match arrival {
+        let Media { mid, rid, codec, packet, redundant, repaired } = match arrival {
             Ok(media) => media,
             Err(dropped) => return self.count_dropped(dropped),
         };
@@ -312,7 +312,7 @@ impl Transport {
             self.stats.rtx_restored += 1;
             self.reception.repaired(now, packet.ssrc, packet.sequence);
         }
-        self.emit(Event::Rtp(IncomingRtp { mid, rid, packet, repaired, codec, arrival: now }));
+        self.emit(Event::Rtp(IncomingRtp { mid, rid, packet, redundant, repaired, codec, arrival: now }));
     }
 
     fn handle_rtcp(&mut self, now: Timestamp, path: Path, datagram: BytesMut) {

@@ -146,8 +146,12 @@ impl World {
         for camera in 0..2 {
             world.publish(camera, true);
         }
-        let codec =
-            |codec, payload_type| SlotCodec { codec, payload_type, rtx_payload_type: Some(payload_type + 1) };
+        let codec = |codec, payload_type| SlotCodec {
+            codec,
+            payload_type,
+            rtx_payload_type: Some(payload_type + 1),
+            red_payload_type: None,
+        };
         let slot = SlotSection {
             mid: slot_mid(),
             kind: MediaKind::Video,
@@ -312,7 +316,7 @@ impl World {
             padding: 0,
         };
         let codec = [Codec::Vp8, Codec::H264][origin.0];
-        Incoming { mid: camera_mid(), rid: Rid::parse(RIDS[origin.1]), codec, packet }
+        Incoming { mid: camera_mid(), rid: Rid::parse(RIDS[origin.1]), codec, packet, redundant: None }
     }
 
     fn receive(&mut self, camera: usize, incoming: Incoming) {

@@ -29,6 +29,7 @@ pub(crate) fn blank() -> Media {
         standing: Standing::default(),
         head: None,
         dependency: None,
+        redundant: None,
         body: Bytes::from_static(b"picture"),
     }
 }

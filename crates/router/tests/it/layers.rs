@@ -276,7 +276,7 @@ impl Scalable {
                 payload: payload.freeze(),
                 padding: 0,
             };
-            packets.push(Incoming { mid: mid("cam"), rid: None, codec: Codec::Vp9, packet });
+            packets.push(Incoming { mid: mid("cam"), rid: None, codec: Codec::Vp9, packet, redundant: None });
         }
         packets
     }

@@ -1,12 +1,16 @@
 //! Who is heard, and who is said to speak.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use router::{ParticipantId, RoomEvent};
+use bytes::Bytes;
+use packet::codec::red::Redundant;
+use packet::{AudioLevel, Codec, Extensions, MediaKind, RtpPacket};
+use router::{Config, Incoming, Output, ParticipantId, Room, RoomEvent, SendingSection};
+use units::Timestamp;
 
 use crate::source::Microphone;
-use crate::world::World;
+use crate::world::{World, generous, mid, slots};
 
 /// Who was heard on any slot between now and `ms` later.
 fn heard(world: &mut World, id: u32, ms: u64) -> BTreeSet<u32> {
@@ -132,4 +136,84 @@ fn speakers_are_told_at_most_once_a_second() {
     assert!(told.len() >= 5, "{told:?}");
     assert!(told.windows(2).all(|pair| pair[1].0 - pair[0].0 >= Duration::from_secs(1)), "{told:?}");
     assert_eq!(told.last().unwrap().1, 0, "and silence is told, too");
+}
+
+/// A packet of a microphone with the frame before it, as RFC 2198 has it.
+fn repeating(number: u16, now: &[u8]) -> Incoming {
+    let whole = [&[0x80 | 111, 0x0f, 0x00, 4, 111][..], b"then", now].concat();
+    let packet = RtpPacket {
+        ssrc: 5,
+        payload_type: 111,
+        sequence: number,
+        timestamp: u32::from(number) * 960,
+        marker: false,
+        extensions: Extensions {
+            audio_level: Some(AudioLevel { voice: true, dbov: 30 }),
+            ..Extensions::default()
+        },
+        wire_size: whole.len() + 12,
+        payload: Bytes::copy_from_slice(now),
+        padding: 0,
+    };
+    let redundant = (!number.is_multiple_of(3))
+        .then(|| std::sync::Arc::new(Redundant { whole: whole.into(), payload_type: 111 }));
+    Incoming { mid: mid("mic"), rid: None, codec: Codec::Opus, packet, redundant }
+}
+
+#[test]
+fn who_takes_no_repeated_sound_gets_the_sound_of_the_moment() {
+    let mut room = Room::new(Config::default(), 1);
+    let start = Timestamp::from_secs(100);
+    let mut out = Vec::new();
+    for id in 0..4 {
+        room.add_participant(start, ParticipantId(id), generous());
+        room.set_connected(start, ParticipantId(id), true, &mut out);
+    }
+    let microphone = SendingSection {
+        mid: mid("mic"),
+        kind: MediaKind::Audio,
+        active: true,
+        codec: Codec::Opus,
+        rids: Vec::new(),
+    };
+    room.set_sections(start, ParticipantId(0), &[microphone], &[], &mut out);
+    // Takes it, does not, and counts its codecs otherwise.
+    for (id, payload_type, red_payload_type) in [(1, 111, Some(63)), (2, 111, None), (3, 109, Some(63))] {
+        let mut slots = slots(0, 1);
+        slots[0].codecs[0].payload_type = payload_type;
+        slots[0].codecs[0].red_payload_type = red_payload_type;
+        room.set_sections(start, ParticipantId(id), &[], &slots, &mut out);
+    }
+    let mut got: BTreeMap<u32, Vec<(u8, u16, usize)>> = BTreeMap::new();
+    for number in 0..60u16 {
+        let now = start + Duration::from_millis(20 * u64::from(number));
+        // Silence of two bytes, as discontinuous transmission has it, from the fortieth on.
+        let frame: &[u8] = if number < 40 { b"a frame of sound" } else { b"\xf8\xff" };
+        room.handle_rtp(now, ParticipantId(0), repeating(number, frame), &mut out);
+        room.handle_timeout(now, &mut out);
+        for output in out.drain(..) {
+            if let Output::Rtp { to, packet } = output {
+                let (header, length) = (&packet.header, packet.payload.len());
+                got.entry(to.0).or_default().push((header.payload_type, header.sequence, length));
+                assert_eq!(
+                    header.audio_level.map(|level| level.dbov),
+                    Some(30),
+                    "levels are those of the moment"
+                );
+            }
+        }
+    }
+    for (id, plain, repeated) in [(1, 111, Some(63)), (2, 111, None), (3, 109, None)] {
+        let packets = &got[&id];
+        assert_eq!(packets.len(), 60, "{id}");
+        assert!(packets.windows(2).all(|two| two[1].1 == two[0].1.wrapping_add(1)), "{id}: one stream");
+        for (number, (payload_type, _, length)) in packets.iter().enumerate() {
+            let frame = if number < 40 { 16 } else { 2 };
+            let expected = match repeated.filter(|_| !number.is_multiple_of(3)) {
+                Some(repeated) => (repeated, frame + 9),
+                None => (plain, frame),
+            };
+            assert_eq!((*payload_type, *length), expected, "{id}: packet {number}");
+        }
+    }
 }

@@ -208,6 +208,7 @@ impl Camera {
                     rid: self.layers[at].rid.map(|rid| Rid::parse(rid).unwrap()),
                     codec: self.codec,
                     packet,
+                    redundant: None,
                 };
                 packets.push((arrival, incoming));
             }
@@ -504,6 +505,6 @@ impl Microphone {
             payload: payload.freeze(),
             padding: 0,
         };
-        Some(Incoming { mid: self.mid, rid: None, codec: Codec::Opus, packet })
+        Some(Incoming { mid: self.mid, rid: None, codec: Codec::Opus, packet, redundant: None })
     }
 }

@@ -251,6 +251,7 @@ fn padding_leaves_no_hole() {
                     rid: packet::Rid::parse("q"),
                     codec,
                     packet,
+                    redundant: None,
                 };
                 world.inject(ParticipantId(1), incoming);
             }

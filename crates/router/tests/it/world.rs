@@ -80,7 +80,12 @@ pub(crate) fn slot_mid(slot: usize) -> Mid {
 }
 
 pub(crate) fn slots(video: usize, audio: usize) -> Vec<SlotSection> {
-    let codec = |codec, payload_type, rtx_payload_type| SlotCodec { codec, payload_type, rtx_payload_type };
+    let codec = |codec, payload_type, rtx_payload_type| SlotCodec {
+        codec,
+        payload_type,
+        rtx_payload_type,
+        red_payload_type: None,
+    };
     (0..video + audio)
         .map(|at| SlotSection {
             mid: slot_mid(at),

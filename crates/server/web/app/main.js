@@ -79,6 +79,7 @@ async function join(choice) {
     encoder: {
       ...(parameters.codec === undefined ? {} : { codec: parameters.codec }),
       ...(parameters.layers === undefined ? {} : { layers: parameters.layers }),
+      ...(parameters.audio === "red" ? { redundancy: true } : {}),
     },
     ...(direct ? { direct } : {}),
   });

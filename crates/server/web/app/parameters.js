@@ -21,7 +21,7 @@
  * @property {boolean} auto
  * @property {DeviceClass} [deviceClass]
  * @property {{ width: number, height: number } | "off"} [video]
- * @property {"off"} [audio]
+ * @property {"off" | "red"} [audio]
  * @property {number} [fps]
  * @property {number} [slots]
  * @property {"grid" | "stage"} [view]
@@ -52,7 +52,8 @@ export function readParameters(query, fragment = "") {
   if (deviceClass) parameters.deviceClass = deviceClass;
   if (size) parameters.video = { width: Number(size[1]), height: Number(size[2]) };
   if (given.get("video") === "off") parameters.video = "off";
-  if (given.get("audio") === "off") parameters.audio = "off";
+  const audio = given.get("audio");
+  if (audio === "off" || audio === "red") parameters.audio = audio;
   const fps = wholeNumber(given.get("fps"), 1, 60);
   if (fps !== undefined) parameters.fps = fps;
   const slots = wholeNumber(given.get("slots"), 1, 49);

@@ -13,8 +13,9 @@ import { figuresOf } from "./stats.js";
 const VIDEO_CODECS = ["VP8", "H264", "VP9", "AV1"];
 
 /**
- * How pictures are encoded that are sent: `codec` is `vp8` unless said otherwise, `layers` is `simulcast`.
- * @typedef {{ codec?: VideoCodec, layers?: Layers }} Encoder
+ * How what is sent is encoded: `codec` of pictures is `vp8` unless said otherwise, `layers` is `simulcast`; with `redundancy`
+ * every packet of sound repeats the ones before it (RFC 2198), which takes twice the rate and bridges losses.
+ * @typedef {{ codec?: VideoCodec, layers?: Layers, redundancy?: boolean }} Encoder
  * @typedef {"vp8" | "h264" | "vp9" | "av1"} VideoCodec
  */
 
@@ -74,7 +75,7 @@ export class Peer extends Emitter {
     for (const [sending, track] of tracks) if (!this.#senders.has(sending)) this.#add(sending, track);
     for (let slot = 0; slot < audioSlots; slot++) connection.addTransceiver("audio", { direction: "recvonly" });
     for (let slot = 0; slot < videoSlots; slot++) connection.addTransceiver("video", { direction: "recvonly" });
-    for (const transceiver of connection.getTransceivers()) preferCodecs(transceiver, encoder.codec);
+    for (const transceiver of connection.getTransceivers()) preferCodecs(transceiver, encoder);
     this.channel = connection.createDataChannel("terrace", { protocol: SUBPROTOCOL });
     connection.onconnectionstatechange = () => {
       /** @type {Partial<Record<RTCPeerConnectionState, MediaState>>} */
@@ -181,7 +182,7 @@ export class Peer extends Emitter {
     const transceiver = this.#senders.get(sending);
     if (!transceiver) {
       if (!track) return;
-      preferCodecs(this.#add(sending, track), this.#encoder.codec);
+      preferCodecs(this.#add(sending, track), this.#encoder);
       return this.negotiate();
     }
     await transceiver.sender.replaceTrack(track);
@@ -230,7 +231,7 @@ export class Peer extends Emitter {
   }
 }
 
-/** @param {RTCRtpTransceiver} transceiver @param {VideoCodec} [wanted]  of what is sent */
+/** @param {RTCRtpTransceiver} transceiver @param {Encoder} [wanted]  of what is sent */
 export function preferCodecs(transceiver, wanted) {
   const { kind } = transceiver.receiver.track;
   const sends = transceiver.direction !== "recvonly";
@@ -248,18 +249,21 @@ export function preferCodecs(transceiver, wanted) {
  * its own; where the browser lacks it, that order decides.
  * @param {string} kind
  * @param {RTCRtpCodec[]} known
- * @param {VideoCodec} [wanted]
+ * @param {Encoder} [wanted]
  */
 export function preferred(kind, known, wanted) {
   /** @param {RTCRtpCodec} codec */
   const name = (codec) => (codec.mimeType.split("/")[1] ?? "").toUpperCase();
-  if (kind === "audio") return known.filter((codec) => name(codec) === "OPUS");
+  if (kind === "audio") {
+    const sound = ["OPUS", "RED"].flatMap((one) => known.filter((codec) => name(codec) === one));
+    return wanted?.redundancy ? sound.reverse() : sound;
+  }
   const fits = known.filter((codec) => {
     const parameters = codec.sdpFmtpLine ?? "";
     if (name(codec) === "H264") return /packetization-mode=1/.test(parameters) && /profile-level-id=42e0/i.test(parameters);
     return !/(^|;)\s*profile(-id)?=[1-9]/.test(parameters);
   });
   const ranked = VIDEO_CODECS.flatMap((known) => fits.filter((codec) => name(codec) === known));
-  const alone = ranked.filter((codec) => name(codec) === wanted?.toUpperCase());
+  const alone = ranked.filter((codec) => name(codec) === wanted?.codec?.toUpperCase());
   return [...(alone.length > 0 ? alone : ranked), ...known.filter((codec) => name(codec) === "RTX")];
 }

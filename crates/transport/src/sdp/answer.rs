@@ -154,7 +154,15 @@ fn write_head<'a>(
 ) -> fmt::Result {
     write!(out, "m={} 9 {}", offered.media, offered.protocol)?;
     for codec in codecs {
+        // In the client's order: a browser sends what stands first.
+        let red = codec.red.as_ref();
+        if let Some(red) = red.filter(|red| red.preferred) {
+            write!(out, " {}", red.payload_type)?;
+        }
         write!(out, " {}", codec.payload_type)?;
+        if let Some(red) = red.filter(|red| !red.preferred) {
+            write!(out, " {}", red.payload_type)?;
+        }
         if let Some(rtx) = codec.rtx {
             write!(out, " {rtx}")?;
         }
@@ -209,6 +217,14 @@ fn write_media<'a>(
         };
         for feedback in codec.feedback.iter().filter(is_asked) {
             write!(out, "a=rtcp-fb:{payload_type} {feedback}\r\n")?;
+        }
+        if let Some(red) = &codec.red {
+            let payload_type = red.payload_type;
+            write!(
+                out,
+                "a=rtpmap:{payload_type} {}\r\na=fmtp:{payload_type} {}\r\n",
+                red.encoding, red.fmtp
+            )?;
         }
         if let Some(rtx) = codec.rtx {
             write!(

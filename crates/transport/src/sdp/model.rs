@@ -93,6 +93,19 @@ pub(crate) struct OfferedCodec {
     pub(crate) feedback: Vec<String>,
     /// Payload type of its retransmissions.
     pub(crate) rtx: Option<u8>,
+    /// Redundancy over it (RFC 2198).
+    pub(crate) red: Option<OfferedRed>,
+}
+
+/// A format of redundant sound, as offered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OfferedRed {
+    pub(crate) payload_type: u8,
+    /// The part of `a=rtpmap` after the payload type: `red/48000/2`.
+    pub(crate) encoding: String,
+    pub(crate) fmtp: String,
+    /// Listed in front of the codec itself: it is what the client would rather send.
+    pub(crate) preferred: bool,
 }
 
 /// A header extension we know, as offered.

@@ -185,6 +185,7 @@ fn negotiated(offered: &OfferedCodec) -> NegotiatedCodec {
         codec: offered.codec,
         payload_type: offered.payload_type,
         rtx_payload_type: offered.rtx,
+        red_payload_type: offered.red.as_ref().map(|red| red.payload_type),
         fmtp: offered.fmtp.clone(),
     }
 }

@@ -11,7 +11,9 @@ use rtc_sdp::description::media::MediaDescription;
 use rtc_sdp::description::session::SessionDescription;
 
 use super::error::OfferError;
-use super::model::{Direction, Offer, OfferedCodec, OfferedExtension, OfferedMedia, OfferedSection, Repair};
+use super::model::{
+    Direction, Offer, OfferedCodec, OfferedExtension, OfferedMedia, OfferedRed, OfferedSection, Repair,
+};
 use crate::config::{Config, Security};
 
 /// Feedback we act on or a client gains from (RFC 4585 §4.2).
@@ -233,6 +235,7 @@ fn codecs(media: &MediaDescription, kind: MediaKind) -> Result<Vec<OfferedCodec>
 
     let mut codecs = Vec::new();
     let mut retransmissions = BTreeMap::new();
+    let mut redundancies = BTreeMap::new();
     for format in &media.media_name.formats {
         let payload_type: u8 =
             format.parse().ok().filter(|pt| *pt < 128).ok_or_else(|| {
@@ -251,6 +254,15 @@ fn codecs(media: &MediaDescription, kind: MediaKind) -> Result<Vec<OfferedCodec>
             }
             continue;
         }
+        if name.eq_ignore_ascii_case("red") && kind == MediaKind::Audio {
+            let fmtp = fmtp(format);
+            if let Some(inner) = repeated(&fmtp) {
+                let preferred = !codecs.iter().any(|codec: &OfferedCodec| codec.payload_type == inner);
+                let encoding = (*encoding).to_owned();
+                redundancies.entry(inner).or_insert(OfferedRed { payload_type, encoding, fmtp, preferred });
+            }
+            continue;
+        }
         let Some(codec) = Codec::from_sdp_name(name) else { continue };
         if codec.is_video() != (kind == MediaKind::Video) || clock != codec.clock_rate().to_string() {
             continue;
@@ -265,12 +277,21 @@ fn codecs(media: &MediaDescription, kind: MediaKind) -> Result<Vec<OfferedCodec>
             fmtp: fmtp(format),
             feedback: FEEDBACK.iter().filter(|fb| offered(fb)).map(|fb| (*fb).to_owned()).collect(),
             rtx: None,
+            red: None,
         });
     }
     for codec in &mut codecs {
         codec.rtx = retransmissions.get(&codec.payload_type).copied();
+        codec.red = redundancies.remove(&codec.payload_type);
     }
     Ok(codecs)
+}
+
+/// The payload type of every block of a redundant format (RFC 2198 §5: `111/111`); `None` where they differ.
+fn repeated(fmtp: &str) -> Option<u8> {
+    let mut blocks = fmtp.split('/').map(|block| block.trim().parse::<u8>().ok());
+    let first = blocks.next()??;
+    blocks.all(|block| block == Some(first)).then_some(first)
 }
 
 fn extensions(media: &MediaDescription) -> Result<Vec<OfferedExtension>, String> {

@@ -1,9 +1,10 @@
 //! Which codecs an answer agrees on, in which of their forms, and what a publisher may say of its layers.
 
+use packet::codec::red::Redundant;
 use packet::{Codec, ExtensionUri};
 use transport::{Config, Section as Agreed, Security};
 
-use crate::call::{Call, GCM, config};
+use crate::call::{Call, GCM, Rtp, config};
 use crate::offers::{Browser, Offer, Section};
 
 const EVERYTHING: &str = "\
@@ -115,5 +116,77 @@ fn a_publisher_may_say_what_its_frames_depend_on_and_what_its_layers_are() {
             2,
             "in both sections, as a browser drops it for good else"
         );
+    }
+}
+
+const REDUNDANT_FIRST: &str = "\
+a=rtpmap:63 red/48000/2
+a=fmtp:63 111/111
+a=rtpmap:111 opus/48000/2
+";
+const REDUNDANT_SECOND: &str = "\
+a=rtpmap:111 opus/48000/2
+a=rtpmap:63 red/48000/2
+a=fmtp:63 111/111
+";
+const REDUNDANT_OTHERWISE: &str = "\
+a=rtpmap:63 red/48000/2
+a=fmtp:63 111/13
+a=rtpmap:111 opus/48000/2
+a=rtpmap:13 CN/8000
+";
+
+/// RFC 2198: what a browser sends stands first in the answer, so the client's own order is kept.
+#[test]
+fn redundant_sound_is_agreed_on_where_it_repeats_opus() {
+    let cases = [
+        (REDUNDANT_FIRST, Some(63), "m=audio 9 UDP/TLS/RTP/SAVPF 63 111\r\n", "preferred"),
+        (REDUNDANT_SECOND, Some(63), "m=audio 9 UDP/TLS/RTP/SAVPF 111 63\r\n", "possible"),
+        (REDUNDANT_OTHERWISE, None, "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n", "of another codec"),
+    ];
+    for (codecs, red, line, why) in cases {
+        let mut call = Call::with_config(config(Security::Plaintext), true, &[GCM]);
+        let sections = ["sendonly", "recvonly"].iter().enumerate();
+        let sections = sections.map(|(at, way)| Section::new(&at.to_string(), "audio", way).codecs(codecs));
+        let offer = Offer::new(Browser::Chromium, sections.collect());
+        let answer =
+            call.transport.handle_offer(call.now, &offer.sdp(), &mut call.rng).expect("a good offer");
+        let [Agreed::Sending(sending), Agreed::Slot(slot)] = &answer.sections[..] else {
+            panic!("{why}: {:?}", answer.sections)
+        };
+        assert_eq!((sending.codec.payload_type, sending.codec.red_payload_type), (111, red), "{why}");
+        assert_eq!(slot.codecs[0].red_payload_type, red, "{why}");
+        assert_eq!(answer.sdp.matches(line).count(), 2, "{why}: {}", answer.sdp);
+        let lines = "a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\n";
+        assert_eq!(answer.sdp.contains(lines), red.is_some(), "{why}");
+    }
+}
+
+/// Whoever counts, measures or forwards sees the sound of the moment; what is repeated comes beside it.
+#[test]
+fn a_packet_that_repeats_is_split() {
+    let mut section = Section::new("0", "audio", "sendonly").codecs(REDUNDANT_FIRST);
+    section.ssrcs = vec![(1_000, None)];
+    let mut call = Call::plain(&Offer::new(Browser::Chromium, vec![section]));
+    let whole: &'static [u8] = b"\xef\x0f\x00\x04\x6fthennow";
+    // Type and payload as sent; the sound of the moment and whether something is repeated beside it; why.
+    type Case = (u8, &'static [u8], Option<(&'static [u8], bool)>, &'static str);
+    let cases: [Case; 5] = [
+        (63, whole, Some((b"now", true)), "the last block is that of the moment"),
+        (111, b"now", Some((b"now", false)), "nothing repeated"),
+        (63, b"\x6fnow", Some((b"now", true)), "the first packet has nothing to repeat"),
+        (63, b"\xef\x0f", None, "cut off"),
+        (64, b"now", None, "of no agreed type"),
+    ];
+    for (number, (payload_type, payload, expected, why)) in cases.into_iter().enumerate() {
+        call.send(&Rtp::new(1_000, payload_type, number as u16).payload(payload).bytes());
+        let media = call.take_media();
+        let found =
+            media.first().map(|m| (&m.packet.payload[..], m.packet.payload_type, m.redundant.clone()));
+        let expected = expected.map(|(primary, repeats)| {
+            let whole = Redundant { whole: bytes::Bytes::copy_from_slice(payload), payload_type: 111 };
+            (primary, 111, repeats.then(|| std::sync::Arc::new(whole)))
+        });
+        assert_eq!(found, expected, "{why}");
     }
 }
