@@ -1,6 +1,6 @@
 //! What people do in a call besides looking at each other: writing, sharing a screen, pinning, looking inside.
 
-use super::call::{Call, Visitor};
+use super::call::{Call, ROOM, Visitor};
 use super::driver::Screen;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -22,6 +22,25 @@ async fn what_one_writes_the_others_read() {
     ana.until_js("the answer", both).await;
     assert_eq!(ana.text(".chat .log li:last-child").await.lines().last(), Some("Hello Ana"));
     assert_eq!(ana.look().await.problems, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_weak_uplink_is_shown_to_the_others() {
+    let call = Call::start().await;
+    let ana = call.join(Visitor::desktop("Ana")).await;
+    let (fingerprint, _) = call.server.summary.certificate.as_ref().unwrap();
+    let ben = client::Options {
+        trust: client::Trust::Fingerprint(*fingerprint.as_bytes()),
+        ..client::Options::new(ROOM, "Ben")
+    };
+    let ben = client::Participant::join(&call.server.summary.url, ben).await.unwrap();
+    ana.until("Ben is here", |seen| seen.names().contains(&"Ben").then_some(())).await;
+    for weak in [true, false] {
+        let data = serde_json::json!({ "weak": weak });
+        ben.send_message(signalling::OutgoingMessage { to: None, data });
+        let shown = "!!document.querySelector('.tile:not(.own)[aria-label=\"Ben: weak connection, microphone off, camera off\"]')";
+        ana.until_js("the word on the tile", &format!("{shown} === {weak}")).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ import { isSilent, slotOf, stageSpeaker } from "../../sdk/room.js";
 import { VIEWS_PER_SECOND, composeView, throttle } from "../../sdk/view.js";
 import { OWN, items, lastingKey, order, stageKey } from "../../sdk/tiles.js";
 import { Arrangement } from "./arrangement.js";
-import { Lasting } from "../lasting.js";
+import { Weak } from "../weak.js";
 import { ChatBox } from "./chat.js";
 import { h, icon, iconButton, mark, relabel, setText } from "./dom.js";
 import { Inside } from "./inside.js";
@@ -63,7 +63,7 @@ export class CallScreen {
   /** @type {Set<string>} */
   #speaking = new Set();
   /** One's own link carries less than is wanted; at the start that is so for a while everywhere. */
-  #weak = new Lasting(10_000);
+  #weak = new Weak();
   #end;
 
   /**
@@ -110,10 +110,12 @@ export class CallScreen {
       call.on("room", () => { speakersChanged(); this.#render(); this.#view(); }),
       call.on("rejoined", () => this.#startAnew()),
       call.on("slots", () => { this.#sounds.show(call.slots); this.#render(); this.#view(); }),
-      call.on("figures", () => { this.#render(); this.#panel.refresh(); if (this.#side.open === "inside") inside.refresh(); }),
+      call.on("figures", () => { this.#tellWeak(); this.#render(); this.#panel.refresh(); if (this.#side.open === "inside") inside.refresh(); }),
       call.on("state", () => this.#render()),
-      call.on("message", ({ from, data, private: direct }) =>
-        this.#chat.receive(call.room.participants.get(from)?.name ?? "Somebody", data, direct ?? false)),
+      call.on("message", ({ from, data, private: direct }) => {
+        this.#weak.heard(from, data);
+        this.#chat.receive(call.room.participants.get(from)?.name ?? "Somebody", data, direct ?? false);
+      }),
     ];
     const listeners = new AbortController();
     const { signal } = listeners;
@@ -308,6 +310,7 @@ export class CallScreen {
       pinned: this.#pinned === key,
       connection: participant.connection ?? "connected",
       cameraOff: person && (!picture || picture.muted),
+      weak: person && this.#weak.has(participant.id),
       direct: slot !== undefined && this.#call.direct.has(slot.mid),
       ...(slot ? { slot } : {}),
       ...(received ? { received } : {}),
@@ -317,6 +320,14 @@ export class CallScreen {
   /** What leaves as a camera. */
   #sent() {
     return (this.#call.figures?.sent ?? []).filter(({ mid }) => this.#call.sendingAt(mid) === "camera");
+  }
+
+  /** Tells the others when one's own link is the limit of what they see. */
+  #tellWeak() {
+    const limited = this.#sent().some(({ active, limitedBy }) => active && limitedBy === "bandwidth");
+    const { self, participants } = this.#call.room;
+    const others = [...participants.keys()].filter((id) => id !== self);
+    for (const { data, to } of this.#weak.note(limited, performance.now(), others)) this.#call.send(data, to);
   }
 
   #drawOwn() {
@@ -335,7 +346,7 @@ export class CallScreen {
       pinned: false,
       connection: "connected",
       cameraOff: !video,
-      weak: this.#weak.note(sent.some(({ active, limitedBy }) => active && limitedBy === "bandwidth"), performance.now()),
+      weak: this.#weak.own,
       sent,
     });
   }
