@@ -20,10 +20,11 @@ use units::{DataSize, Timestamp};
 
 use crate::{Ecn, PacketKind, PacketResult, SentPacket};
 
-/// Packets kept. At 12 bytes each this is the largest part of an estimator: 96 KiB when full.
+/// Packets kept. At 12 bytes each this is the largest part of an estimator: 96 KiB when full, which takes 24 Mbit/s.
 pub(crate) const CAPACITY: usize = 8_192;
-/// Time that a packet is kept: no report is written so late.
-const KEEP: Duration = Duration::from_secs(10);
+/// Time that a packet is kept: no report is written so late. Receivers write twenty a second, and a path on which one comes this
+/// late carries nothing else.
+const KEEP: Duration = Duration::from_secs(4);
 
 /// No clock is further from zero than this, µs: 142 years. Beyond it, sums of times could overflow.
 const FARTHEST: i64 = 1 << 52;
