@@ -94,6 +94,13 @@ pub(crate) struct Received {
     pub(crate) new_frame: bool,
 }
 
+impl Received {
+    /// It changed nothing, and nothing can begin with it.
+    pub(crate) fn is_plain(&self) -> bool {
+        !(self.restarted || self.revived || self.resized || self.media.keyframe_start)
+    }
+}
+
 impl Encoding {
     /// An encoding that has not been seen, whose latest `history` packets will be kept.
     pub(crate) fn new(publisher: ParticipantId, rid: Option<Rid>, codec: Codec, history: usize) -> Self {

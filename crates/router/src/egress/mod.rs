@@ -14,7 +14,7 @@ mod standing;
 use std::time::Duration;
 
 use estimator::{ClusterId, SentPacket};
-use packet::{CcFeedback, OutgoingHeader, ReportBlock, TransportFeedback};
+use packet::{CcFeedback, ReportBlock, TransportFeedback};
 use selector::{Budget, BudgetHistory, Decision, InUse, Reserves};
 use units::{Bitrate, DataSize, Timestamp, TwccSeq};
 
@@ -199,7 +199,7 @@ impl Egress {
         probe: Option<ClusterId>,
         out: &mut Vec<Output>,
     ) {
-        packet.header = OutgoingHeader { transport_wide: Some(self.next.wire()), ..packet.header };
+        packet.header.transport_wide = Some(self.next.wire());
         if let Some(path) = &mut self.path {
             let rtp = (packet.header.ssrc, packet.header.sequence);
             // From silence on there is an answer to wait for. What is sent besides only moves deadlines further away.
@@ -422,7 +422,7 @@ fn repeatable(packet: &OutgoingPacket) -> Option<u16> {
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use packet::Mid;
+    use packet::{Mid, OutgoingHeader};
 
     fn packet(kind: PacketKind, bytes: usize) -> OutgoingPacket {
         OutgoingPacket {

@@ -9,6 +9,7 @@ use units::Timestamp;
 
 use super::Room;
 use crate::encoding::{Discard, Received};
+use crate::media::Media;
 use crate::publication::SlotRef;
 use crate::rewrite::Origin;
 use crate::switch::Verdict;
@@ -39,11 +40,31 @@ impl Room {
             None => return self.stats.unknown += 1,
         };
         self.stats.packets += 1;
+        let is_picture = publication.kind == MediaKind::Video;
         let origin = Origin { publication: id, encoding: accepted.encoding };
-        self.take_note(now, origin, &accepted.received, accepted.silenced, incoming, out);
+        let plain = is_picture && !accepted.silenced && accepted.received.is_plain();
+        if !plain || self.gathered_of != Some(origin) {
+            self.forward_gathered(now, out);
+        }
+        if !plain {
+            self.take_note(now, origin, &accepted.received, accepted.silenced, incoming, out);
+        }
+        self.gathered_of = Some(origin);
+        self.gathered.push(accepted.received.media);
+        if !plain {
+            self.forward_gathered(now, out);
+        }
+    }
+
+    /// Forwards what was gathered. Packets that bring news are gathered alone.
+    pub(super) fn forward_gathered(&mut self, now: Timestamp, out: &mut Vec<Output>) {
+        let Some(origin) = self.gathered_of.take() else { return };
+        let mut gathered = std::mem::take(&mut self.gathered);
         self.decide(now, out);
-        self.forward(now, origin, accepted.received, out);
+        self.forward(now, origin, &mut gathered, out);
         self.follow_up(now, out);
+        gathered.clear();
+        self.gathered = gathered;
     }
 
     /// What the packet means beyond itself.
@@ -109,31 +130,33 @@ impl Room {
         self.pursue.insert(origin.publication);
     }
 
-    /// Hands the packet to every slot that may want it, then keeps it.
-    fn forward(&mut self, now: Timestamp, origin: Origin, received: Received, out: &mut Vec<Output>) {
+    /// Hands packets to every slot that may want them, then keeps them.
+    fn forward(&mut self, now: Timestamp, origin: Origin, gathered: &mut Vec<Media>, out: &mut Vec<Output>) {
         let Some(publication) = self.publications.get_mut(&origin.publication) else { return };
-        let media = received.media;
         let encoding = &publication.encodings[usize::from(origin.encoding)];
         let (mut switched, mut shed): (Vec<SlotRef>, Vec<usize>) = (Vec::new(), Vec::new());
         for at in &publication.subscribers {
             let Some(receiver) = self.participants[at.participant].as_mut() else { continue };
-            let verdict = receiver.forward(now, at.slot, origin, encoding, &media, out);
+            for media in gathered.iter() {
+                let verdict = receiver.forward(now, at.slot, origin, encoding, media, out);
+                if verdict == Verdict::Switch {
+                    switched.push(*at);
+                }
+            }
             if receiver.egress.take_shed() {
                 shed.push(at.participant);
             }
             if receiver.egress.take_rearm() {
                 self.timers.set(Timer::Egress(at.participant), receiver.egress.deadline(now));
             }
-            if verdict == Verdict::Switch {
-                switched.push(*at);
-            }
         }
-        if media.keyframe_start {
+        if gathered.iter().any(|media| media.keyframe_start) {
             publication.keyframes.came(origin.encoding);
             // Whoever could not use it waits for the next.
             self.pursue.insert(origin.publication);
         }
-        publication.encodings[usize::from(origin.encoding)].history.insert(media);
+        let history = &mut publication.encodings[usize::from(origin.encoding)].history;
+        gathered.drain(..).for_each(|media| history.insert(media));
         for at in switched {
             self.settle_switch(now, at, out);
         }

@@ -18,8 +18,10 @@ use selector::{DeviceProfile, SlotDecode};
 use units::{Bitrate, Timestamp};
 
 use crate::audio::Ranking;
+use crate::media::Media;
 use crate::participant::Participant;
 use crate::publication::{Publication, SlotRef};
+use crate::rewrite::Origin;
 use crate::speaker::Speakers;
 use crate::timers::{Timer, Timers};
 use crate::{
@@ -51,6 +53,9 @@ pub struct Room {
     max_height: Option<u32>,
     timers: Timers,
     stats: RoomStats,
+    /// Packets of one encoding that are to be forwarded together. Empty between calls.
+    gathered: Vec<Media>,
+    gathered_of: Option<Origin>,
 }
 
 /// Which assignments have to be made anew. Who is loudest changes far more often than who is shown.
@@ -82,6 +87,8 @@ impl Room {
             max_height: None,
             timers: Timers::default(),
             stats: RoomStats::default(),
+            gathered: Vec::new(),
+            gathered_of: None,
         }
     }
 
@@ -308,7 +315,22 @@ impl Room {
         incoming: Incoming,
         out: &mut Vec<Output>,
     ) {
-        self.route(now, from, &incoming, out);
+        self.handle_burst(now, from, [incoming], out);
+    }
+
+    /// Packets from a publisher that came together, in order. The same as one after the other, but that each receiver is gone to
+    /// once for those of a picture: what is known of a receiver is many cache lines.
+    pub fn handle_burst(
+        &mut self,
+        now: Timestamp,
+        from: ParticipantId,
+        burst: impl IntoIterator<Item = Incoming>,
+        out: &mut Vec<Output>,
+    ) {
+        for incoming in burst {
+            self.route(now, from, &incoming, out);
+        }
+        self.forward_gathered(now, out);
     }
 
     /// One item of feedback or of a report, from a publisher or a receiver.
