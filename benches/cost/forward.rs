@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use benches::cpu_time;
 use benches::node::Node;
+use bytes::BytesMut;
 use quinn_udp::{Transmit, UdpSocketState};
 use server::udp::MediaSocket;
 use transport::peer::SrtpSender;
@@ -71,7 +72,7 @@ fn measure(name: &'static str, receivers: usize, run: u64, acknowledged: bool) -
         packets += node.frame(|turn| {
             let start = cpu_time();
             let counted = allocation_counter::measure(|| {
-                turn.take(|transmit| socket.send(transmit.local, transmit.destination, &transmit.datagram));
+                turn.take(|transmit| socket.send(transmit));
                 socket.flush();
             });
             spent += cpu_time() - start;
@@ -127,7 +128,7 @@ struct Floor {
     run: u64,
     sequence: u16,
     plain: Vec<u8>,
-    contents: Vec<u8>,
+    contents: BytesMut,
 }
 
 impl Floor {
@@ -141,7 +142,7 @@ impl Floor {
         plain[..2].copy_from_slice(&[0x91, 96]);
         plain[16..20].copy_from_slice(&[0xbe, 0xde, 0, 1]);
         let receivers = addresses.iter().map(|address| (*address, SrtpSender::with_made_up_keys())).collect();
-        Self { io, state, receivers, run, sequence: 0, plain, contents: Vec::new() }
+        Self { io, state, receivers, run, sequence: 0, plain, contents: BytesMut::new() }
     }
 
     fn frame(&mut self) -> Duration {
@@ -153,9 +154,10 @@ impl Floor {
             for at in 0..self.run {
                 let sequence = first.wrapping_add(at as u16);
                 self.plain[2..4].copy_from_slice(&sequence.to_be_bytes());
-                let sealed = sender.seal_rtp(&self.plain).expect("there are keys");
-                size = sealed.len();
-                self.contents.extend_from_slice(&sealed);
+                let start = self.contents.len();
+                self.contents.extend_from_slice(&self.plain);
+                sender.seal_rtp(&mut self.contents, start).expect("a number that was not used");
+                size = self.contents.len() - start;
             }
             let transmit = Transmit {
                 destination: *destination,

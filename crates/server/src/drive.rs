@@ -96,9 +96,17 @@ impl Driver {
             }
             let mut arrivals = std::mem::take(&mut self.arrivals);
             self.socket.receive(&mut arrivals);
-            for Arrival { local, source, data } in arrivals.drain(..) {
-                self.input(Input::Datagram { local, source, data });
+            for run in arrivals.chunk_by_mut(|a, b| (a.local, a.source) == (b.local, b.source)) {
+                let (local, source) = (run[0].local, run[0].source);
+                self.input(match run {
+                    [alone] => Input::Datagram { local, source, data: std::mem::take(&mut alone.data) },
+                    _ => {
+                        let data = run.iter_mut().map(|arrival| std::mem::take(&mut arrival.data)).collect();
+                        Input::Datagrams { local, source, data }
+                    }
+                });
             }
+            arrivals.clear();
             self.arrivals = arrivals;
             if self.deadline.is_some_and(|deadline| deadline <= self.clock.now()) {
                 self.input(Input::Timeout);
@@ -175,14 +183,14 @@ impl Driver {
         loop {
             match self.node.poll_output() {
                 Output::Datagram(transmit) => match transmit.protocol {
-                    Protocol::Udp => {
-                        self.socket.send(transmit.local, transmit.destination, &transmit.datagram);
-                    }
+                    Protocol::Udp => self.socket.send(transmit),
                     Protocol::Tcp => {
-                        if let Some(outbound) = self.connections.get(&(transmit.local, transmit.destination))
-                        {
-                            // What finds no room is lost, as on any path.
-                            let _ = outbound.try_send(transmit.datagram);
+                        let connection = self.connections.get(&(transmit.local, transmit.destination));
+                        for datagram in connection.iter().flat_map(|_| transmit.iter()) {
+                            // A copy, as a slow connection would keep the memory of many others' datagrams with its own. What
+                            // finds no room is lost, as on any path.
+                            let copy = Bytes::copy_from_slice(&datagram);
+                            let _ = connection.map(|outbound| outbound.try_send(copy));
                         }
                     }
                 },

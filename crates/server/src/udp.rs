@@ -16,10 +16,11 @@ use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use bytes::BytesMut;
-use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
+use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
 use tokio::io::Interest;
+use transport::Transmit;
 
-use self::runs::{Ready, Route, Runs};
+use self::runs::{Ready, Runs};
 
 /// The largest UDP payload; what the kernel coalesced arrives in one buffer up to this.
 const BUFFER_BYTES: usize = 1 << 16;
@@ -106,9 +107,13 @@ impl MediaSocket {
             };
             let mut metas = [RecvMeta::default(); BATCH_SIZE];
             let (io, state) = (&self.io, &self.state);
-            let received = io.try_io(Interest::READABLE, || state.recv(io.into(), &mut slices, &mut metas));
-            // `WouldBlock` is the normal end. Other errors (an ICMP report of an earlier send) concern no datagram here.
-            let Ok(count) = received else { return };
+            let mut count = 0;
+            let received = io.try_io(Interest::READABLE, || {
+                count = state.recv(io.into(), &mut slices, &mut metas)?;
+                // Fewer than there was room for are all there are. Saying so spares the call that would find nothing, and what
+                // comes from now on makes the socket readable anew.
+                if count < BATCH_SIZE { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+            });
             for (meta, slice) in metas.iter().zip(&slices).take(count) {
                 let local =
                     SocketAddr::new(meta.dst_ip.unwrap_or(self.bound.ip()).to_canonical(), self.bound.port());
@@ -118,25 +123,25 @@ impl MediaSocket {
                     arrivals.push(Arrival { local, source, data: BytesMut::from(datagram) });
                 }
             }
-            if count < BATCH_SIZE {
+            // Errors other than `WouldBlock` (an ICMP report of an earlier send) concern no datagram here.
+            if received.is_err() {
                 return;
             }
         }
     }
 
-    /// Adds a datagram to a run of its destination. It leaves with the next [`MediaSocket::flush`] at the latest.
-    pub fn send(&mut self, local: SocketAddr, destination: SocketAddr, datagram: &[u8]) {
-        let route = Route { local: local.ip(), destination };
-        let most = self.state.max_gso_segments().min(self.most_segments);
-        if self.runs.push(route, datagram, most) == runs::Fill::Full {
+    /// Takes datagrams to be sent. They leave with the next [`MediaSocket::flush`] at the latest.
+    pub fn send(&mut self, transmit: Transmit) {
+        if self.runs.push(transmit) == runs::Fill::Full {
             self.flush();
         }
     }
 
     /// Sends all runs, in order.
     pub fn flush(&mut self) {
-        let Self { io, state, bound, runs, counters, .. } = self;
-        runs.drain(|runs| send_all(io, state, *bound, runs, counters));
+        let Self { io, state, bound, runs, counters, most_segments, .. } = self;
+        let most = state.max_gso_segments().min(*most_segments);
+        runs.drain(most, |runs| send_all(io, state, *bound, runs, counters));
     }
 }
 
@@ -194,7 +199,7 @@ fn transmit(
     counters: &mut Counters,
 ) {
     let mut call = |contents: &[u8], segment_size: Option<usize>| {
-        let transmit = Transmit {
+        let transmit = quinn_udp::Transmit {
             destination: as_sent(bound, run.route.destination),
             ecn: None,
             contents,

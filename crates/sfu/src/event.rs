@@ -34,6 +34,15 @@ pub enum Input {
         /// What it held. Decrypted in place.
         data: BytesMut,
     },
+    /// Datagrams arrived from one source in a row. The same as one after the other, and cheaper.
+    Datagrams {
+        /// The address of ours that they came to.
+        local: SocketAddr,
+        /// Where they came from.
+        source: SocketAddr,
+        /// What they held. Decrypted in place.
+        data: Vec<BytesMut>,
+    },
     /// A datagram arrived over a TCP connection, taken out of its frame ([`transport::framing`]).
     Frame {
         /// The address of ours that the connection was opened to.
@@ -79,7 +88,8 @@ pub enum Input {
 /// Something to be done outside.
 #[derive(Debug)]
 pub enum Output {
-    /// Send a datagram, or a frame on the connection between the two addresses. One that is gone loses it like any path.
+    /// Send datagrams, or frames on the connection between the two addresses. One that is gone loses them like any path. Let go of
+    /// them once they are sent: their memory is used again.
     Datagram(Transmit),
     /// Send a message over a signalling connection.
     Message {

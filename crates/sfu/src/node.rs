@@ -11,7 +11,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use router::ParticipantId;
 use signalling::{ErrorCode, ServerMessage};
-use transport::{CloseReason, Event, IncomingRtp, Path};
+use transport::demux::{Class, classify};
+use transport::{CloseReason, Event, IncomingRtp, Path, Run, Transmit};
 use units::{Timers, Timestamp};
 
 use crate::hold::{Next, Waiting};
@@ -37,6 +38,16 @@ pub(crate) enum Timer {
     Hold,
 }
 
+/// Memory of one piece to seal in ([`Run::with_pieces_of`]): twice what the server collects before it sends.
+const RUN_MEMORY: usize = 512 << 10;
+
+/// What [`Sfu::poll_output`] has still to hand out.
+enum Pending {
+    Output(Output),
+    /// Packets that wait for this participant wait no longer.
+    Held(ParticipantId),
+}
+
 /// A node: everything that one worker serves. See the crate's documentation for how to drive it.
 pub struct Sfu {
     pub(crate) config: Config,
@@ -57,9 +68,15 @@ pub struct Sfu {
     pub(crate) closing: bool,
     pub(crate) overload: Overload,
     pub(crate) stats: Stats,
-    outputs: VecDeque<Output>,
+    outputs: VecDeque<Pending>,
+    /// Datagrams of the participant whose turn it is to be sent to.
+    sealed: VecDeque<Transmit>,
+    /// Where packets are sealed.
+    run: Run,
     /// What rooms want done, kept to reuse its memory. Empty between calls.
     routed: Vec<router::Output>,
+    /// Packets of one participant that came together, kept to reuse its memory. Empty between calls.
+    arrived: Vec<router::Incoming>,
     /// Feedback on its way to one participant, kept to reuse its memory.
     feedback: Vec<RtcpItem>,
     /// Participants with packets that wait for those behind them.
@@ -90,7 +107,10 @@ impl Sfu {
             overload: Overload::default(),
             stats: Stats::default(),
             outputs: VecDeque::new(),
+            sealed: VecDeque::new(),
+            run: Run::with_pieces_of(RUN_MEMORY),
             routed: Vec::new(),
+            arrived: Vec::new(),
             feedback: Vec::new(),
             waiting: Waiting::default(),
             forwarding: false,
@@ -105,8 +125,9 @@ impl Sfu {
         let now = now.max(self.latest);
         self.latest = now;
         match input {
-            Input::Datagram { local, source, data } => self.datagram(now, Path::udp(local, source), data),
-            Input::Frame { local, source, data } => self.datagram(now, Path::tcp(local, source), data),
+            Input::Datagram { local, source, data } => self.datagrams(now, Path::udp(local, source), [data]),
+            Input::Datagrams { local, source, data } => self.datagrams(now, Path::udp(local, source), data),
+            Input::Frame { local, source, data } => self.datagrams(now, Path::tcp(local, source), [data]),
             Input::Message { session, message } => self.message(now, session, message),
             Input::Join { session, join, admission } => self.admit(now, session, *join, admission),
             Input::Operator(command) => self.operate(now, command),
@@ -119,14 +140,24 @@ impl Sfu {
         self.flush_notices(now);
     }
 
-    /// The next thing to do outside; [`Output::Wait`] when all is done.
+    /// The next thing to do outside; [`Output::Wait`] when all is done. Media is sealed here, one receiver's after the other's: what
+    /// is sent and let go soon after leaves memory that is still in the processor's cache to the next.
     pub fn poll_output(&mut self) -> Output {
-        self.outputs.pop_front().unwrap_or_else(|| Output::Wait(self.timers.next()))
+        loop {
+            if let Some(transmit) = self.sealed.pop_front() {
+                return Output::Datagram(transmit);
+            }
+            match self.outputs.pop_front() {
+                Some(Pending::Output(output)) => return output,
+                Some(Pending::Held(to)) => self.send_held(to),
+                None => return Output::Wait(self.timers.next()),
+            }
+        }
     }
 
     /// Something more to do outside.
     pub(crate) fn put_out(&mut self, output: Output) {
-        self.outputs.push_back(output);
+        self.outputs.push_back(Pending::Output(output));
     }
 
     /// How much the node holds.
@@ -161,22 +192,41 @@ impl Sfu {
         }
     }
 
-    fn datagram(&mut self, now: Timestamp, path: Path, data: BytesMut) {
+    /// Takes datagrams that came from one source in a row.
+    fn datagrams(&mut self, now: Timestamp, path: Path, data: impl IntoIterator<Item = BytesMut>) {
+        let mut latest = None;
+        for datagram in data {
+            // Whatever is no media may change where the next datagram belongs.
+            let is_media = classify(&datagram) == Class::Rtp;
+            let Some(of) = self.datagram(now, path, datagram) else { continue };
+            if let Some(earlier) = latest.replace(of).filter(|earlier| *earlier != of) {
+                self.drain_transport(now, earlier);
+            }
+            if !is_media {
+                self.drain_transport(now, of);
+                latest = None;
+            }
+        }
+        if let Some(id) = latest {
+            self.drain_transport(now, id);
+        }
+    }
+
+    /// Gives a datagram to a transport. Returns whose it is.
+    fn datagram(&mut self, now: Timestamp, path: Path, data: BytesMut) -> Option<ParticipantId> {
         let Some(id) = self.routes.find(path, &data) else {
             self.stats.stray_datagrams += 1;
-            return;
+            return None;
         };
         if !self.routes.is_proven(path)
             && let Some(participant) = self.participants.get_mut(&id)
             && !participant.unproven.admit(now)
         {
             self.stats.unproven_limited += 1;
-            return;
+            return None;
         }
-        if let Some(transport) = self.participants.get_mut(&id).and_then(|p| p.transport.as_mut()) {
-            transport.handle_from(now, path, data);
-            self.drain_transport(now, id);
-        }
+        self.participants.get_mut(&id)?.transport.as_mut()?.handle_from(now, path, data);
+        Some(id)
     }
 
     fn run_timers(&mut self, now: Timestamp) {
@@ -192,7 +242,7 @@ impl Sfu {
                 Timer::Room(id) => self.with_router(now, id, |router, out| router.handle_timeout(now, out)),
                 Timer::Rates(id) => self.rates_due(now, id),
                 Timer::Expiry(id) => self.remove_participant(now, id),
-                Timer::Hold => self.end_hold(now),
+                Timer::Hold => self.end_hold(),
             }
         }
     }
@@ -216,20 +266,21 @@ impl Sfu {
             let Some(participant) = self.participants.get_mut(&id) else { return };
             let room = participant.room;
             let Some(transport) = participant.transport.as_mut() else { return };
-            let Some(event) = transport.poll_event() else { break };
-            match event {
-                Event::Rtp(incoming) => {
-                    self.stats.packets_in += 1;
-                    if participant.silenced.contains(&incoming.mid) {
-                        self.stats.silenced += 1;
-                        continue;
-                    }
-                    self.forwarding = true;
-                    self.with_router(now, room, |router, out| {
-                        router.handle_rtp(now, id, media(incoming), out)
-                    });
-                    self.forwarding = false;
+            let event = transport.poll_event();
+            if let Some(Event::Rtp(incoming)) = event {
+                self.stats.packets_in += 1;
+                if participant.silenced.contains(&incoming.mid) {
+                    self.stats.silenced += 1;
+                } else {
+                    self.arrived.push(media(incoming));
                 }
+                continue;
+            }
+            // What came before it goes on before it.
+            self.forward(now, room, id);
+            let Some(event) = event else { break };
+            match event {
+                Event::Rtp(_) => {}
                 Event::Rtcp(items) => self.with_router(now, room, |router, out| {
                     for item in &items {
                         router.handle_rtcp(now, id, item, out);
@@ -251,13 +302,25 @@ impl Sfu {
         self.flush_transport(id);
     }
 
+    /// Lets the room have the packets that came from a participant.
+    fn forward(&mut self, now: Timestamp, room: RoomId, from: ParticipantId) {
+        if self.arrived.is_empty() {
+            return;
+        }
+        let mut arrived = std::mem::take(&mut self.arrived);
+        self.forwarding = true;
+        self.with_router(now, room, |router, out| router.handle_burst(now, from, arrived.drain(..), out));
+        self.forwarding = false;
+        self.arrived = arrived;
+    }
+
     /// Moves a transport's datagrams to the outputs and notes its deadline.
     pub(crate) fn flush_transport(&mut self, id: ParticipantId) {
         let Some(transport) = self.participants.get_mut(&id).and_then(|p| p.transport.as_mut()) else {
             return;
         };
         while let Some(transmit) = transport.poll_transmit() {
-            self.outputs.push_back(Output::Datagram(transmit));
+            self.outputs.push_back(Pending::Output(Output::Datagram(transmit)));
         }
         self.timers.set(Timer::Transport(id), transport.poll_timeout());
     }
@@ -298,7 +361,7 @@ impl Sfu {
         };
         let begins = participant.held.is_empty();
         if participant.held.push(packet) == Next::Send || last || self.config.hold.is_zero() {
-            send_held(now, participant, &mut self.stats, &mut self.outputs);
+            self.outputs.push_back(Pending::Held(to));
         } else if begins {
             let until = self.waiting.add(now, to, self.config.hold);
             if until.is_some() {
@@ -308,14 +371,28 @@ impl Sfu {
     }
 
     /// Nobody waits any longer.
-    fn end_hold(&mut self, now: Timestamp) {
+    fn end_hold(&mut self) {
         let waiting = self.waiting.take();
-        for id in &waiting {
-            if let Some(participant) = self.participants.get_mut(id) {
-                send_held(now, participant, &mut self.stats, &mut self.outputs);
+        self.outputs.extend(waiting.iter().copied().map(Pending::Held));
+        self.waiting.recycle(waiting);
+    }
+
+    /// Seals and queues all that waits for a participant.
+    fn send_held(&mut self, to: ParticipantId) {
+        let Some(participant) = self.participants.get_mut(&to) else { return };
+        let Some(transport) = participant.transport.as_mut() else {
+            self.stats.unsendable += participant.held.drain().count() as u64;
+            return;
+        };
+        for packet in participant.held.drain() {
+            let body = [&packet.prefix[..], &packet.payload];
+            match transport.write_rtp(&packet.header, &body, packet.padding, &mut self.run) {
+                Ok(_) => self.stats.packets_out += 1,
+                Err(_) => self.stats.unsendable += 1,
             }
         }
-        self.waiting.recycle(waiting);
+        transport.send_run(&mut self.run);
+        self.sealed.extend(std::iter::from_fn(|| transport.poll_transmit()));
     }
 
     fn send_feedback(&mut self, now: Timestamp, to: ParticipantId) {
@@ -323,7 +400,7 @@ impl Sfu {
             && transport.send_rtcp(now, &self.feedback).is_ok()
         {
             while let Some(transmit) = transport.poll_transmit() {
-                self.outputs.push_back(Output::Datagram(transmit));
+                self.outputs.push_back(Pending::Output(Output::Datagram(transmit)));
             }
         } else {
             self.stats.unsendable += 1;
@@ -386,7 +463,7 @@ impl Sfu {
     /// channel.
     pub(crate) fn tell(&mut self, id: ParticipantId, message: ServerMessage) {
         match self.participants.get(&id).map(|who| (who.session, who.channel.is_some())) {
-            Some((Some(session), _)) => self.outputs.push_back(Output::Message { session, message }),
+            Some((Some(session), _)) => self.put_out(Output::Message { session, message }),
             // Where that fails nobody can be told; a resume brings what stands.
             Some((None, true)) => _ = self.tell_by_channel(id, &message.encode()),
             _ => {}
@@ -395,35 +472,12 @@ impl Sfu {
 
     /// Queues a message for a connection.
     pub(crate) fn say(&mut self, session: SessionId, message: ServerMessage) {
-        self.outputs.push_back(Output::Message { session, message });
+        self.put_out(Output::Message { session, message });
     }
 
     /// Queues the end of a connection.
     pub(crate) fn hang_up(&mut self, session: SessionId) {
-        self.outputs.push_back(Output::CloseSession { session });
-    }
-}
-
-/// Encrypts and queues all that waits for a participant.
-fn send_held(
-    now: Timestamp,
-    participant: &mut Participant,
-    stats: &mut Stats,
-    outputs: &mut VecDeque<Output>,
-) {
-    let Some(transport) = participant.transport.as_mut() else {
-        stats.unsendable += participant.held.drain().count() as u64;
-        return;
-    };
-    for packet in participant.held.drain() {
-        let body = [&packet.prefix[..], &packet.payload];
-        match transport.send_rtp(now, &packet.header, &body, packet.padding) {
-            Ok(_) => stats.packets_out += 1,
-            Err(_) => stats.unsendable += 1,
-        }
-        while let Some(transmit) = transport.poll_transmit() {
-            outputs.push_back(Output::Datagram(transmit));
-        }
+        self.put_out(Output::CloseSession { session });
     }
 }
 

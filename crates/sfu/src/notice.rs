@@ -94,10 +94,10 @@ impl Sfu {
         let Some(room) = self.rooms.get_mut(&id) else { return };
         room.pending.slots.extend(room.members.iter().copied());
         self.noisy.insert(id);
-        let busy = self.participants.values().any(|p| {
-            p.room == id
-                && p.sent_slots.values().any(|slot| slot.publication.is_some() || slot.bitrate_bps > 0)
-        });
+        let busy =
+            room.members.iter().filter_map(|member| self.participants.get(member)).any(|p| {
+                p.sent_slots.values().any(|slot| slot.publication.is_some() || slot.bitrate_bps > 0)
+            });
         self.timers.set(Timer::Rates(id), busy.then_some(now + RATES_INTERVAL));
     }
 

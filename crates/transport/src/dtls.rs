@@ -72,6 +72,8 @@ pub(crate) struct Dtls {
     received: Vec<Bytes>,
     flight: Flight,
     completed: bool,
+    /// The endpoint's own deadline.
+    due: Option<Timestamp>,
     /// A ClientHello came that had no profile of ours.
     lacked_profile: bool,
 }
@@ -101,6 +103,7 @@ impl Dtls {
             received: Vec::new(),
             flight: Flight::default(),
             completed: false,
+            due: None,
             lacked_profile: false,
         }
     }
@@ -162,14 +165,16 @@ impl Dtls {
                 self.repeat_flight(now);
                 Outcome::Pending
             }
-            Err(_) => Outcome::Refused,
+            Err(_) => {
+                self.collect();
+                Outcome::Refused
+            }
         }
     }
 
     /// When a flight is to be sent again.
     pub(crate) fn poll_timeout(&self) -> Option<Timestamp> {
-        let flight = self.flight.due;
-        self.endpoint.poll_timeout(&PEER).map(clock::timestamp).into_iter().chain(flight).min()
+        self.due.into_iter().chain(self.flight.due).min()
     }
 
     /// The next datagram for the client.
@@ -188,7 +193,10 @@ impl Dtls {
         self.endpoint.read(clock::instant(now), PEER, None, datagram)
     }
 
+    /// Takes over what the endpoint has to send, and when it wants to be called again: that is asked for far more often than it
+    /// changes.
     fn collect(&mut self) {
+        self.due = self.endpoint.poll_timeout(&PEER).map(clock::timestamp);
         while let Some(transmit) = self.endpoint.poll_transmit() {
             if self.transmits.len() < MAX_TRANSMITS {
                 self.transmits.push_back(transmit.message.freeze());
@@ -204,6 +212,7 @@ impl Dtls {
         };
         self.stage = Stage::Sha1;
         self.endpoint = endpoint(&self.identity, Stage::Sha1);
+        self.due = None;
         let mut outcome = Outcome::Pending;
         for datagram in kept {
             outcome = match self.read(now, datagram) {
@@ -316,7 +325,7 @@ pub(crate) fn media_keys(state: &State, crypto: &dyn RTCCrypto, side: Side) -> R
         Keys { key: SecretVec::new(keys.local_master_key), salt: SecretVec::new(keys.local_master_salt) };
     let remote =
         Keys { key: SecretVec::new(keys.remote_master_key), salt: SecretVec::new(keys.remote_master_salt) };
-    Srtp::new(profile, &local, remote, crypto).map_err(|_| CloseReason::KeyExport)
+    Srtp::new(profile, &local, &remote, crypto).map_err(|_| CloseReason::KeyExport)
 }
 
 fn endpoint(identity: &Identity, stage: Stage) -> Endpoint {

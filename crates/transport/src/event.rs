@@ -41,7 +41,7 @@ impl Path {
     }
 }
 
-/// A datagram for the socket.
+/// Datagrams for the socket, all to one destination: one alone, or a run that can leave in one segmented send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transmit {
     /// What carries it.
@@ -50,8 +50,23 @@ pub struct Transmit {
     pub local: SocketAddr,
     /// Where to.
     pub destination: SocketAddr,
-    /// What.
-    pub datagram: Bytes,
+    /// What: one behind the other.
+    pub datagrams: Bytes,
+    /// Bytes of each but the last, which may be shorter.
+    pub segment: usize,
+}
+
+impl Transmit {
+    /// Each datagram, in order.
+    pub fn iter(&self) -> impl Iterator<Item = Bytes> + '_ {
+        let (step, end) = (self.segment.max(1), self.datagrams.len());
+        (0..end).step_by(step).map(move |at| self.datagrams.slice(at..end.min(at + step)))
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.datagrams.len().div_ceil(self.segment.max(1))
+    }
 }
 
 /// Something that happened to a transport.

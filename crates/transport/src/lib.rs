@@ -14,11 +14,12 @@
 //! offer ------> handle_offer ----> Answer (SDP for the client, sections for the router)
 //! datagram ---> handle_datagram --.
 //! timer ------> handle_timeout ---+--> poll_event      until None: media, RTCP, connection state
-//! packets ----> send_rtp/_rtcp ---'    poll_transmit   until None: datagrams for the socket
+//! packets ----> send_rtp/_rtcp ---'    poll_transmit   until None: datagrams for the socket, in runs
 //!                                      poll_timeout    when to call handle_timeout
 //! ```
 //!
-//! Drain `poll_event` and `poll_transmit` after every call that takes `&mut self`. Both queues are bounded;
+//! Packets of one frame go through `write_rtp` and `send_run` instead of `send_rtp`: they are written and sealed back to back, and
+//! leave in one segmented send. Drain `poll_event` and `poll_transmit` after every call that takes `&mut self`. Both queues are bounded;
 //! what does not fit is dropped and counted in [`TransportStats`].
 //!
 //! # Routing datagrams to a transport
@@ -45,6 +46,7 @@ mod ice_lite;
 mod identity;
 pub mod peer;
 mod reception;
+mod run;
 mod sdp;
 mod section;
 mod srtp;
@@ -56,6 +58,7 @@ pub mod turn;
 pub use config::{Config, Security};
 pub use event::{CloseReason, Event, IncomingRtp, Path, Protocol, Transmit};
 pub use identity::{Identity, IdentityError};
+pub use run::Run;
 pub use sdp::{Answer, OfferError, offers_to_send};
 pub use section::{Acknowledgement, DataSection, NegotiatedCodec, Section, SendingSection, SlotSection};
 pub use stats::TransportStats;

@@ -22,7 +22,7 @@ use crate::clock;
 use crate::dtls::{PEER, Side, media_keys};
 use crate::event::CloseReason;
 use crate::identity::{IdentityError, fingerprint};
-use crate::srtp::{Keys, Srtp};
+use crate::srtp::{Keys, MAX_OVERHEAD, Srtp};
 
 /// As short as a browser's, so that it repeats its flight before the server repeats its own.
 const FLIGHT_INTERVAL: Duration = Duration::from_millis(50);
@@ -149,23 +149,34 @@ impl Peer {
 
     /// Opens an RTP packet; `None` for one that is not from the server, or before there are keys.
     pub fn open_rtp(&mut self, datagram: &[u8]) -> Option<BytesMut> {
-        self.srtp.as_mut()?.open_rtp(datagram, self.identity.provider.crypto()).ok()
+        let mut packet = BytesMut::from(datagram);
+        self.srtp.as_mut()?.open_rtp(&mut packet).ok().map(|()| packet)
     }
 
     /// The same for RTCP.
     pub fn open_rtcp(&mut self, datagram: &[u8]) -> Option<BytesMut> {
-        self.srtp.as_mut()?.open_rtcp(datagram, self.identity.provider.crypto()).ok()
+        let mut packet = BytesMut::from(datagram);
+        self.srtp.as_mut()?.open_rtcp(&mut packet).ok().map(|()| packet)
     }
 
     /// Seals an RTP packet; `None` before there are keys.
     pub fn seal_rtp(&mut self, packet: &[u8]) -> Option<BytesMut> {
-        self.srtp.as_mut()?.seal_rtp(packet).ok()
+        let mut sealed = copied(packet);
+        self.srtp.as_mut()?.seal_rtp(&mut sealed, 0).ok().map(|()| sealed)
     }
 
     /// The same for RTCP.
     pub fn seal_rtcp(&mut self, packet: &[u8]) -> Option<BytesMut> {
-        self.srtp.as_mut()?.seal_rtcp(packet).ok()
+        let mut sealed = copied(packet);
+        self.srtp.as_mut()?.seal_rtcp(&mut sealed).ok().map(|()| sealed)
     }
+}
+
+/// A packet with room for what sealing adds.
+fn copied(packet: &[u8]) -> BytesMut {
+    let mut copy = BytesMut::with_capacity(packet.len() + MAX_OVERHEAD);
+    copy.extend_from_slice(packet);
+    copy
 }
 
 /// Sealing alone, with keys that nobody agreed upon: the floor that a bench compares with.
@@ -183,11 +194,11 @@ impl SrtpSender {
             key: SecretVec::new(vec![0; profile.key_len()]),
             salt: SecretVec::new(vec![0; profile.salt_len()]),
         };
-        Self(Srtp::new(profile, &keys(), keys(), provider.crypto()).expect("keys of the right length"))
+        Self(Srtp::new(profile, &keys(), &keys(), provider.crypto()).expect("keys of the right length"))
     }
 
-    /// Seals an RTP packet; `None` when the keys are used up.
-    pub fn seal_rtp(&mut self, packet: &[u8]) -> Option<BytesMut> {
-        self.0.seal_rtp(packet).ok()
+    /// Seals the RTP packet that `packet` holds from `start` on, where it is; `None` when its number was used.
+    pub fn seal_rtp(&mut self, packet: &mut BytesMut, start: usize) -> Option<()> {
+        self.0.seal_rtp(packet, start).ok()
     }
 }

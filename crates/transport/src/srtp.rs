@@ -1,33 +1,35 @@
-//! SRTP and SRTCP of one transport (RFC 3711, RFC 7714), over the contexts of `rtc-srtp`.
+//! SRTP and SRTCP of one transport (RFC 3711, RFC 7714).
 //!
-//! Owns the keys and one receiving context per SSRC. A context of the library keeps state for every SSRC it
-//! is shown, before it knows whether the packet is genuine, and never forgets one. So an SSRC first meets a
-//! context on probation, which keeps no replay window and is thrown away before it grows; only a packet that
-//! it opens earns the SSRC a context of its own. Both tables are bounded, and a stream that ends takes its
-//! context with it.
+//! Owns which stream a packet is of, which index it has, and that none is used twice in either direction; the ciphers are in
+//! `cipher`, over the primitives of `rtc-crypto`. Ours and not the contexts of `rtc-srtp`, since sealing is what a server does most
+//! per packet: those allocate and copy each time, look the stream up twice in a hash map, and remember every SSRC that they are
+//! shown before they know whether the packet is genuine. Here a packet is sealed where it was written, streams are a sorted list, and
+//! only a packet that was opened makes its stream known. All tables are bounded. The tests hold both against each other.
 
-use std::collections::BTreeMap;
+mod cipher;
+mod used;
 
 use bytes::BytesMut;
-use rtc_crypto::{RTCCrypto, SecretVec};
-use rtc_shared::error::Error;
-use rtc_srtp::context::Context;
-use rtc_srtp::option::{srtcp_replay_protection, srtp_replay_protection};
+use rtc_crypto::{CryptoError, RTCCrypto, SecretVec};
 use rtc_srtp::protection_profile::ProtectionProfile;
 
-/// Packets of an SSRC that may be overtaken without being taken for repeated: 1.7 s of the 600 packets per
-/// second that a hard 720p scene has.
-const SRTP_WINDOW: usize = 1_024;
+use cipher::{Cipher, Kind, Place};
+use used::Used;
+
+/// Words of 64 packets of an SSRC that may be overtaken without being taken for repeated: 1.7 s of the 600 packets per second
+/// that a hard 720p scene has.
+const RTP_WINDOW: usize = 16;
 /// The same for RTCP, of which a stream has a few per second.
-const SRTCP_WINDOW: usize = 64;
-/// SSRCs with a context of their own: twice what the most sections with the most encodings and their
-/// retransmissions use.
-const MAX_CONTEXTS: usize = 256;
-/// Packets that the context on probation is tried on before it is replaced, which bounds the SSRCs it
-/// remembers.
-const MAX_PROBATION: usize = 64;
+const RTCP_WINDOW: usize = 1;
+/// Arriving SSRCs that are remembered: twice what the most sections with the most encodings and their retransmissions use.
+const MAX_STREAMS: usize = 256;
 /// RFC 3711 §3.4: the encryption flag and the index.
-const SRTCP_INDEX: usize = 4;
+const RTCP_WORD: usize = 4;
+/// The first eight bytes of RTCP stay in the clear.
+const RTCP_HEAD: usize = 8;
+const ENCRYPTED: u32 = 1 << 31;
+/// Bytes that sealing adds at most: the longest tag, and the word of RTCP.
+pub(crate) const MAX_OVERHEAD: usize = 16 + RTCP_WORD;
 
 /// Why a packet was not opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +42,10 @@ pub(crate) enum Refused {
     Replayed,
 }
 
+/// A packet was not sealed: it is none, its number was used, or all of them were (RFC 3711 §9.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotSealed;
+
 /// Master keys for one direction.
 pub(crate) struct Keys {
     pub(crate) key: SecretVec,
@@ -49,199 +55,208 @@ pub(crate) struct Keys {
 /// Opens what arrives and seals what leaves.
 pub(crate) struct Srtp {
     inbound: Inbound,
-    outbound: Context,
+    outbound: Outbound,
+}
+
+struct Inbound {
+    rtp: Cipher,
+    rtcp: Cipher,
+    rtp_streams: Streams<RTP_WINDOW>,
+    rtcp_streams: Streams<RTCP_WINDOW>,
+}
+
+struct Outbound {
+    rtp: Cipher,
+    rtcp: Cipher,
+    rtp_streams: Streams<RTP_WINDOW>,
+    /// Of the next SRTCP packet, whichever SSRC it has: every nonce has the index in it.
+    rtcp_index: u32,
 }
 
 impl Srtp {
     pub(crate) fn new(
         profile: ProtectionProfile,
         local: &Keys,
-        remote: Keys,
+        remote: &Keys,
         crypto: &dyn RTCCrypto,
-    ) -> Result<Self, Error> {
-        let outbound = Context::new(local.key.as_ref(), local.salt.as_ref(), profile, None, None, crypto)?;
-        let probation = context(profile, &remote, crypto, false)?;
+    ) -> Result<Self, CryptoError> {
+        let cipher = |kind, keys| Cipher::new(profile, kind, keys, crypto);
         let inbound = Inbound {
-            profile,
-            keys: remote,
-            rtp: Contexts::default(),
-            rtcp: Contexts::default(),
-            probation,
-            on_probation: 0,
+            rtp: cipher(Kind::Rtp, remote)?,
+            rtcp: cipher(Kind::Rtcp, remote)?,
+            rtp_streams: Streams::default(),
+            rtcp_streams: Streams::default(),
+        };
+        let outbound = Outbound {
+            rtp: cipher(Kind::Rtp, local)?,
+            rtcp: cipher(Kind::Rtcp, local)?,
+            rtp_streams: Streams::default(),
+            rtcp_index: 1,
         };
         Ok(Self { inbound, outbound })
     }
 
-    /// Opens an RTP packet.
-    pub(crate) fn open_rtp(&mut self, datagram: &[u8], crypto: &dyn RTCCrypto) -> Result<BytesMut, Refused> {
-        let header = header_of(datagram).ok_or(Refused::Malformed)?;
-        self.inbound.open(Kind::Rtp, header.ssrc, crypto, |context| {
-            context.decrypt_rtp_with_header(datagram, &header)
-        })
+    /// Opens an RTP packet where it is. What is refused may be anything afterwards.
+    pub(crate) fn open_rtp(&mut self, datagram: &mut BytesMut) -> Result<(), Refused> {
+        let Inbound { rtp: cipher, rtp_streams: streams, .. } = &mut self.inbound;
+        let header = Header::of(datagram).ok_or(Refused::Malformed)?;
+        let end = datagram.len().checked_sub(cipher.tag_length()).filter(|end| *end >= header.length);
+        let end = end.ok_or(Refused::Malformed)?;
+        let known = streams.find(header.ssrc);
+        let index = match known {
+            Some(used) => used.index_of(header.sequence).ok_or(Refused::Unauthenticated)?,
+            None => header.sequence.into(),
+        };
+        if known.is_some_and(|used| !used.is_free(index)) {
+            return Err(Refused::Replayed);
+        }
+        let (plain, tag) = datagram.split_at_mut(end);
+        let (head, body) = plain.split_at_mut(header.length);
+        cipher.open(Place { ssrc: header.ssrc, index }, head, body, [0; 4], tag)?;
+        streams.take(header.ssrc, index, MAX_STREAMS);
+        datagram.truncate(end);
+        Ok(())
     }
 
-    /// Opens an RTCP datagram.
-    pub(crate) fn open_rtcp(&mut self, datagram: &[u8], crypto: &dyn RTCCrypto) -> Result<BytesMut, Refused> {
-        let ssrc = datagram.get(4..8).and_then(|b| b.try_into().ok()).map(u32::from_be_bytes);
-        let ssrc = ssrc.ok_or(Refused::Malformed)?;
-        if !is_encrypted(datagram, self.inbound.profile) {
+    /// Opens an RTCP datagram where it is. What is refused may be anything afterwards. One that is not encrypted is not genuine:
+    /// WebRTC never sends RTCP in the clear (RFC 8827 §6.5).
+    pub(crate) fn open_rtcp(&mut self, datagram: &mut BytesMut) -> Result<(), Refused> {
+        let Inbound { rtcp: cipher, rtcp_streams: streams, .. } = &mut self.inbound;
+        let tag_length = cipher.tag_length();
+        let end = datagram.len().checked_sub(tag_length + RTCP_WORD).filter(|end| *end >= RTCP_HEAD);
+        let end = end.ok_or(Refused::Malformed)?;
+        let (plain, trailer) = datagram.split_at_mut(end);
+        let (tag, word) = match cipher.word_is_last() {
+            true => trailer.split_at(tag_length),
+            false => {
+                let (word, tag) = trailer.split_at(RTCP_WORD);
+                (tag, word)
+            }
+        };
+        let (head, body) = plain.split_at_mut(RTCP_HEAD);
+        let word: [u8; RTCP_WORD] = word.try_into().expect("split at its length");
+        let said = u32::from_be_bytes(word);
+        if said & ENCRYPTED == 0 {
             return Err(Refused::Unauthenticated);
         }
-        self.inbound.open(Kind::Rtcp, ssrc, crypto, |context| context.decrypt_rtcp(datagram))
+        let ssrc = u32::from_be_bytes(head[4..].try_into().expect("eight bytes"));
+        let index = u64::from(said & !ENCRYPTED);
+        if streams.find(ssrc).is_some_and(|used| !used.is_free(index)) {
+            return Err(Refused::Replayed);
+        }
+        cipher.open(Place { ssrc, index }, head, body, word, tag)?;
+        streams.take(ssrc, index, MAX_STREAMS);
+        datagram.truncate(end);
+        Ok(())
     }
 
     /// Forgets a stream that has ended.
     pub(crate) fn forget(&mut self, ssrc: u32) {
-        self.inbound.rtp.0.remove(&ssrc);
+        self.inbound.rtp_streams.remove(ssrc);
     }
 
-    /// Seals an RTP packet whose plain bytes are `packet`.
-    pub(crate) fn seal_rtp(&mut self, packet: &[u8]) -> Result<BytesMut, Error> {
-        let header = header_of(packet).ok_or(Error::ErrTooShortRtp)?;
-        self.outbound.encrypt_rtp_with_header(packet, &header)
+    /// Seals the RTP packet whose plain bytes are those of `packet` from `start` on, where it is. On an error these may be
+    /// anything.
+    pub(crate) fn seal_rtp(&mut self, packet: &mut BytesMut, start: usize) -> Result<(), NotSealed> {
+        let Outbound { rtp: cipher, rtp_streams: streams, .. } = &mut self.outbound;
+        let header = Header::of(&packet[start..]).ok_or(NotSealed)?;
+        let index = match streams.find(header.ssrc) {
+            Some(used) => {
+                used.index_of(header.sequence).filter(|index| used.is_free(*index)).ok_or(NotSealed)?
+            }
+            None => header.sequence.into(),
+        };
+        let (head, body) = packet[start..].split_at_mut(header.length);
+        let place = Place { ssrc: header.ssrc, index };
+        let tag = cipher.seal(place, head, body, [0; 4]).map_err(|_| NotSealed)?;
+        packet.extend_from_slice(&tag);
+        // An SSRC of our own that was forgotten would begin anew, with nonces that were used.
+        streams.take(header.ssrc, index, usize::MAX);
+        Ok(())
     }
 
-    /// Seals an RTCP datagram.
-    pub(crate) fn seal_rtcp(&mut self, packet: &[u8]) -> Result<BytesMut, Error> {
-        self.outbound.encrypt_rtcp(packet)
+    /// Seals the RTCP packets in `packet` where they are.
+    pub(crate) fn seal_rtcp(&mut self, packet: &mut BytesMut) -> Result<(), NotSealed> {
+        let Outbound { rtcp: cipher, rtcp_index: index, .. } = &mut self.outbound;
+        if packet.len() < RTCP_HEAD || *index >= ENCRYPTED {
+            return Err(NotSealed);
+        }
+        let word = (*index | ENCRYPTED).to_be_bytes();
+        let (head, body) = packet.split_at_mut(RTCP_HEAD);
+        let ssrc = u32::from_be_bytes(head[4..].try_into().expect("eight bytes"));
+        let place = Place { ssrc, index: u64::from(*index) };
+        let tag = cipher.seal(place, head, body, word).map_err(|_| NotSealed)?;
+        *index += 1;
+        let (first, last): (&[u8], &[u8]) = if cipher.word_is_last() { (&tag, &word) } else { (&word, &tag) };
+        packet.extend_from_slice(first);
+        packet.extend_from_slice(last);
+        Ok(())
     }
 }
 
-#[derive(Clone, Copy)]
-enum Kind {
-    Rtp,
-    Rtcp,
-}
-
-struct Inbound {
-    profile: ProtectionProfile,
-    keys: Keys,
-    rtp: Contexts,
-    rtcp: Contexts,
-    probation: Context,
-    on_probation: usize,
-}
-
-/// Contexts by SSRC, with a count of uses that orders them.
+/// The numbers used of each stream, by SSRC, with a count of uses that orders them.
 #[derive(Default)]
-struct Contexts(BTreeMap<u32, (Context, u64)>, u64);
+struct Streams<const WORDS: usize> {
+    ssrcs: Vec<u32>,
+    states: Vec<(Used<WORDS>, u64)>,
+    uses: u64,
+}
 
-impl Contexts {
-    fn get(&mut self, ssrc: u32) -> Option<&mut Context> {
-        self.1 += 1;
-        let uses = self.1;
-        self.0.get_mut(&ssrc).map(|(context, used)| {
-            *used = uses;
-            context
+impl<const WORDS: usize> Streams<WORDS> {
+    fn find(&self, ssrc: u32) -> Option<&Used<WORDS>> {
+        self.ssrcs.binary_search(&ssrc).ok().map(|at| &self.states[at].0)
+    }
+
+    /// Uses a number of a stream. One that is new takes the place of the one that has been idle longest, if there are `most`.
+    fn take(&mut self, ssrc: u32, index: u64, most: usize) {
+        self.uses += 1;
+        let at = self.ssrcs.binary_search(&ssrc).unwrap_or_else(|_| {
+            if self.ssrcs.len() >= most {
+                let idle = (0..self.states.len()).min_by_key(|at| self.states[*at].1);
+                idle.map(|at| (self.ssrcs.remove(at), self.states.remove(at)));
+            }
+            let at = self.ssrcs.partition_point(|known| *known < ssrc);
+            self.ssrcs.insert(at, ssrc);
+            self.states.insert(at, Default::default());
+            at
+        });
+        let (used, last) = &mut self.states[at];
+        used.take(index);
+        *last = self.uses;
+    }
+
+    fn remove(&mut self, ssrc: u32) {
+        if let Ok(at) = self.ssrcs.binary_search(&ssrc) {
+            self.ssrcs.remove(at);
+            self.states.remove(at);
+        }
+    }
+}
+
+/// What a cipher wants to know of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Header {
+    ssrc: u32,
+    sequence: u16,
+    /// Bytes in front that stay in the clear: fixed part, CSRCs, extension block.
+    length: usize,
+}
+
+impl Header {
+    fn of(packet: &[u8]) -> Option<Self> {
+        let fixed = packet.first_chunk::<12>()?;
+        let mut length = 12 + 4 * usize::from(fixed[0] & 0x0f);
+        if fixed[0] & 0x10 != 0 {
+            let words = packet.get(length + 2..length + 4)?;
+            length += 4 + 4 * usize::from(u16::from_be_bytes([words[0], words[1]]));
+        }
+        let fits = fixed[0] >> 6 == 2 && packet.len() >= length;
+        fits.then_some(Self {
+            ssrc: u32::from_be_bytes([fixed[8], fixed[9], fixed[10], fixed[11]]),
+            sequence: u16::from_be_bytes([fixed[2], fixed[3]]),
+            length,
         })
     }
-
-    /// Adds a context, making room by the one that has been idle longest.
-    fn insert(&mut self, ssrc: u32, context: Context) {
-        if self.0.len() >= MAX_CONTEXTS
-            && let Some(idle) = self.0.iter().min_by_key(|(_, (_, used))| *used).map(|(ssrc, _)| *ssrc)
-        {
-            self.0.remove(&idle);
-        }
-        self.0.insert(ssrc, (context, self.1));
-    }
-}
-
-impl Inbound {
-    fn open(
-        &mut self,
-        kind: Kind,
-        ssrc: u32,
-        crypto: &dyn RTCCrypto,
-        open: impl Fn(&mut Context) -> Result<BytesMut, Error>,
-    ) -> Result<BytesMut, Refused> {
-        let contexts = match kind {
-            Kind::Rtp => &mut self.rtp,
-            Kind::Rtcp => &mut self.rtcp,
-        };
-        if let Some(context) = contexts.get(ssrc) {
-            return open(context).map_err(refused);
-        }
-        let genuine = open(&mut self.probation).is_ok();
-        self.on_probation += 1;
-        if self.on_probation >= MAX_PROBATION {
-            self.probation = self.fresh(crypto, false)?;
-            self.on_probation = 0;
-        }
-        if !genuine {
-            return Err(Refused::Unauthenticated);
-        }
-        let mut context = self.fresh(crypto, true)?;
-        let opened = open(&mut context).map_err(refused)?;
-        let contexts = match kind {
-            Kind::Rtp => &mut self.rtp,
-            Kind::Rtcp => &mut self.rtcp,
-        };
-        contexts.insert(ssrc, context);
-        Ok(opened)
-    }
-
-    fn fresh(&self, crypto: &dyn RTCCrypto, remembers: bool) -> Result<Context, Refused> {
-        context(self.profile, &self.keys, crypto, remembers).map_err(refused)
-    }
-}
-
-fn context(
-    profile: ProtectionProfile,
-    keys: &Keys,
-    crypto: &dyn RTCCrypto,
-    remembers: bool,
-) -> Result<Context, Error> {
-    let rtp = remembers.then(|| srtp_replay_protection(SRTP_WINDOW));
-    let rtcp = remembers.then(|| srtcp_replay_protection(SRTCP_WINDOW));
-    Context::new(keys.key.as_ref(), keys.salt.as_ref(), profile, rtp, rtcp, crypto)
-}
-
-fn refused(error: Error) -> Refused {
-    match error {
-        Error::SrtpSsrcDuplicated(..) | Error::SrtcpSsrcDuplicated(..) => Refused::Replayed,
-        Error::ErrTooShortRtp | Error::ErrTooShortRtcp => Refused::Malformed,
-        _ => Refused::Unauthenticated,
-    }
-}
-
-/// What the cipher wants to know of a header: number, SSRC, and how many bytes in front stay in the clear.
-/// The header of the library is filled so that it measures what the packet's own has, CSRCs and extension
-/// block included, without reading the extensions: reading them would allocate, and would measure wrongly
-/// where an extension block ends early (RFC 8285 §4.2, id 15). CSRCs would allocate as well; where there is an
-/// extension block they are measured as part of it.
-fn header_of(packet: &[u8]) -> Option<rtp::Header> {
-    let fixed = packet.first_chunk::<12>()?;
-    let csrcs = usize::from(fixed[0] & 0x0f);
-    let extension = fixed[0] & 0x10 != 0;
-    let mut length = 12 + 4 * csrcs;
-    let mut block = 0;
-    if extension {
-        let words = packet.get(length + 2..length + 4)?;
-        let words = usize::from(u16::from_be_bytes([words[0], words[1]]));
-        block = 4 * (csrcs + words);
-        length += 4 + 4 * words;
-    }
-    if fixed[0] >> 6 != 2 || packet.len() < length {
-        return None;
-    }
-    Some(rtp::Header {
-        version: 2,
-        extension,
-        extensions_padding: block,
-        csrc: vec![0; if extension { 0 } else { csrcs }],
-        sequence_number: u16::from_be_bytes([fixed[2], fixed[3]]),
-        ssrc: u32::from_be_bytes([fixed[8], fixed[9], fixed[10], fixed[11]]),
-        ..rtp::Header::default()
-    })
-}
-
-/// The encryption flag of an SRTCP packet. WebRTC never sends RTCP in the clear (RFC 8827 §6.5), and the
-/// library returns such a packet under AES-CM without checking its tag: anybody who can send from the
-/// participant's address could forge feedback.
-fn is_encrypted(datagram: &[u8], profile: ProtectionProfile) -> bool {
-    let at = datagram.len().checked_sub(SRTCP_INDEX + profile.rtcp_auth_tag_len());
-    at.and_then(|at| datagram.get(at)).is_some_and(|byte| byte & 0x80 != 0)
 }
 
 #[cfg(test)]

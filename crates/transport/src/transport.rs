@@ -21,6 +21,7 @@ use crate::dtls::{Dtls, Outcome};
 use crate::event::{CloseReason, Event, IncomingRtp, Path, Transmit};
 use crate::ice_lite::{self, Credentials, IceLite};
 use crate::reception::{Arrived, Reception, ReportKind};
+use crate::run::{Ended, Run};
 use crate::sdp::answer::{self, OwnParameters};
 use crate::sdp::negotiate::{self, Agreement};
 use crate::sdp::{Answer, OfferError, offer};
@@ -31,6 +32,8 @@ use crate::streams::{Change, Dropped, Media, Streams};
 
 /// Events waiting to be fetched. One datagram makes at most a handful, and the owner fetches after each.
 const MAX_EVENTS: usize = 4_096;
+/// Bytes of an outgoing header at most: CSRC and all extensions included, the longest dependency descriptor among them.
+const MAX_HEADER: usize = 320;
 
 /// Why something was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -281,24 +284,22 @@ impl Transport {
         self.receive_data(now);
     }
 
-    fn handle_rtp(&mut self, now: Timestamp, datagram: BytesMut) {
-        let plain = match &mut self.protection {
-            Protection::Srtp(srtp) => srtp.open_rtp(&datagram, self.crypto.crypto()),
-            Protection::None => Ok(datagram),
+    fn handle_rtp(&mut self, now: Timestamp, mut datagram: BytesMut) {
+        let opened = match &mut self.protection {
+            Protection::Srtp(srtp) => srtp.open_rtp(&mut datagram),
+            Protection::None => Ok(()),
             Protection::Pending => {
                 self.stats.too_early += 1;
                 return;
             }
         };
-        let packet =
-            match plain.map(|plain| RtpPacket::parse(plain.freeze(), &self.session.agreement.extensions)) {
-                Ok(Ok(packet)) => packet,
-                Ok(Err(_)) => {
-                    self.stats.rtp_malformed += 1;
-                    return;
-                }
-                Err(refused) => return self.count_refused(refused),
-            };
+        if let Err(refused) = opened {
+            return self.count_refused(refused);
+        }
+        let Ok(packet) = RtpPacket::parse(datagram.freeze(), &self.session.agreement.extensions) else {
+            self.stats.rtp_malformed += 1;
+            return;
+        };
         let arrived = Arrived::from(&packet);
         let mut changes = Vec::new();
         let arrival = self.streams.arrive(packet, &mut changes);
@@ -315,19 +316,19 @@ impl Transport {
         self.emit(Event::Rtp(IncomingRtp { mid, rid, packet, redundant, repaired, codec, arrival: now }));
     }
 
-    fn handle_rtcp(&mut self, now: Timestamp, path: Path, datagram: BytesMut) {
-        let plain = match &mut self.protection {
-            Protection::Srtp(srtp) => srtp.open_rtcp(&datagram, self.crypto.crypto()),
-            Protection::None => Ok(datagram),
+    fn handle_rtcp(&mut self, now: Timestamp, path: Path, mut datagram: BytesMut) {
+        let opened = match &mut self.protection {
+            Protection::Srtp(srtp) => srtp.open_rtcp(&mut datagram),
+            Protection::None => Ok(()),
             Protection::Pending => {
                 self.stats.too_early += 1;
                 return;
             }
         };
-        let batch = match plain {
-            Ok(plain) => parse_rtcp(&plain),
-            Err(refused) => return self.count_refused(refused),
-        };
+        if let Err(refused) = opened {
+            return self.count_refused(refused);
+        }
+        let batch = parse_rtcp(&datagram);
         self.ice.heard(now, path);
         self.stats.rtcp_malformed += u64::from(batch.malformed);
         for item in &batch.items {
@@ -376,34 +377,68 @@ impl Transport {
         }
     }
 
-    /// Queues one RTP packet: the header written fresh with the negotiated extension ids, then the parts of
-    /// the payload one after the other (a rewritten descriptor or the original sequence number of a
-    /// retransmission, then the shared payload), then `padding` bytes of padding. Returns the size of the
-    /// datagram.
+    /// Queues one RTP packet in a datagram of its own; see [`Transport::write_rtp`].
     ///
     /// # Errors
     /// [`SendError`]; nothing is queued then.
     pub fn send_rtp(
         &mut self,
-        _now: Timestamp,
         header: &OutgoingHeader,
         payload: &[&[u8]],
         padding: u8,
     ) -> Result<usize, SendError> {
-        let path = self.sendable()?;
-        self.scratch.clear();
-        header.write(&self.session.agreement.extensions, padding > 0, &mut self.scratch);
-        payload.iter().for_each(|part| self.scratch.extend_from_slice(part));
-        put_padding(padding, &mut self.scratch);
-        let datagram = match &mut self.protection {
-            Protection::Srtp(srtp) => {
-                srtp.seal_rtp(&self.scratch).map_err(|_| SendError::Encryption)?.freeze()
-            }
-            _ => Bytes::copy_from_slice(&self.scratch),
-        };
-        let size = datagram.len();
-        self.transmit(path, datagram);
+        let mut run = Run::default();
+        let size = self.write_rtp(header, payload, padding, &mut run)?;
+        self.send_run(&mut run);
         Ok(size)
+    }
+
+    /// Adds one RTP packet to a run: the header written fresh with the negotiated extension ids, then the parts of the payload
+    /// one after the other (a rewritten descriptor or the original sequence number of a retransmission, then the shared
+    /// payload), then `padding` bytes of padding; sealed where it was written. A run that has no room for it is queued first.
+    /// Returns the size of the datagram. [`Transport::send_run`] ends the run.
+    ///
+    /// # Errors
+    /// [`SendError`]; the run is as before then.
+    pub fn write_rtp(
+        &mut self,
+        header: &OutgoingHeader,
+        payload: &[&[u8]],
+        padding: u8,
+        run: &mut Run,
+    ) -> Result<usize, SendError> {
+        self.sendable()?;
+        let body: usize = payload.iter().map(|part| part.len()).sum();
+        let most = MAX_HEADER + body + usize::from(padding) + srtp::MAX_OVERHEAD;
+        let full = run.make_room(most);
+        self.queue(full);
+        let Self { session, protection, .. } = self;
+        let mut size = 0;
+        let before = run.add(|packet| {
+            let start = packet.len();
+            header.write(&session.agreement.extensions, padding > 0, packet);
+            payload.iter().for_each(|part| packet.extend_from_slice(part));
+            put_padding(padding, packet);
+            if let Protection::Srtp(srtp) = protection {
+                srtp.seal_rtp(packet, start).map_err(|_| SendError::Encryption)?;
+            }
+            size = packet.len() - start;
+            Ok(())
+        })?;
+        self.queue(before);
+        Ok(size)
+    }
+
+    /// Ends a run and queues what it holds.
+    pub fn send_run(&mut self, run: &mut Run) {
+        self.queue(run.end());
+    }
+
+    fn queue(&mut self, run: Option<Ended>) {
+        // Nothing is written without a path.
+        if let Some(((datagrams, segment), path)) = run.zip(self.ice.selected()) {
+            self.transmit_run(path, datagrams, segment);
+        }
     }
 
     /// Queues the items as one RTCP datagram. Returns its size; zero, and nothing queued, when there is
@@ -424,7 +459,10 @@ impl Transport {
         }
         let datagram = match &mut self.protection {
             Protection::Srtp(srtp) => {
-                srtp.seal_rtcp(&self.scratch).map_err(|_| SendError::Encryption)?.freeze()
+                let mut packet = BytesMut::with_capacity(self.scratch.len() + srtp::MAX_OVERHEAD);
+                packet.extend_from_slice(&self.scratch);
+                srtp.seal_rtcp(&mut packet).map_err(|_| SendError::Encryption)?;
+                packet.freeze()
             }
             _ => Bytes::copy_from_slice(&self.scratch),
         };
@@ -582,14 +620,20 @@ impl Transport {
     }
 
     fn transmit(&mut self, path: Path, datagram: Bytes) {
+        let segment = datagram.len();
+        self.transmit_run(path, datagram, segment);
+    }
+
+    fn transmit_run(&mut self, path: Path, datagrams: Bytes, segment: usize) {
         if self.transmits.len() >= self.config.max_queued_transmits {
             self.stats.transmit_overflow += 1;
             return;
         }
-        self.stats.datagrams_out += 1;
-        self.stats.bytes_out += datagram.len() as u64;
         let Path { protocol, local, source: destination } = path;
-        self.transmits.push_back(Transmit { protocol, local, destination, datagram });
+        let transmit = Transmit { protocol, local, destination, datagrams, segment };
+        self.stats.datagrams_out += transmit.count() as u64;
+        self.stats.bytes_out += transmit.datagrams.len() as u64;
+        self.transmits.push_back(transmit);
     }
 
     fn emit(&mut self, event: Event) {

@@ -190,7 +190,7 @@ impl Call {
                     let is_there =
                         |peer: &&mut Peer| (peer.address, peer.protocol) == (to, transmit.protocol);
                     if let Some(peer) = self.peers.iter_mut().find(is_there) {
-                        peer.hear(self.now, &transmit.datagram);
+                        transmit.iter().for_each(|datagram| peer.hear(self.now, &datagram));
                     }
                 }
                 Output::Message { session, message } => {

@@ -265,13 +265,15 @@ impl<'a> World<'a> {
         loop {
             match self.node.poll_output() {
                 Output::Datagram(transmit) => {
-                    self.digest.add_word(self.now);
-                    self.digest.add(&transmit.datagram);
-                    let Some(who) = self.addresses.get(&transmit.destination).copied() else { continue };
-                    let seat = &mut self.seats[who];
-                    if seat.path.address == transmit.destination {
-                        seat.person.count(&transmit.datagram);
-                        self.send(who, Way::Down, transmit.datagram);
+                    for datagram in transmit.iter() {
+                        self.digest.add_word(self.now);
+                        self.digest.add(&datagram);
+                        let Some(who) = self.addresses.get(&transmit.destination).copied() else { continue };
+                        let seat = &mut self.seats[who];
+                        if seat.path.address == transmit.destination {
+                            seat.person.count(&datagram);
+                            self.send(who, Way::Down, datagram);
+                        }
                     }
                 }
                 Output::Message { session, message } => {

@@ -142,10 +142,10 @@ impl Call {
                 self.events.push(event);
             }
             while let Some(transmit) = self.transport.poll_transmit() {
-                match classify(&transmit.datagram) {
+                match classify(&transmit.datagrams) {
                     Class::Dtls => {
                         is_quiet = false;
-                        self.client.handle_dtls(self.now, &transmit.datagram);
+                        self.client.handle_dtls(self.now, &transmit.datagrams);
                     }
                     _ => self.received.push(transmit),
                 }
@@ -205,14 +205,14 @@ impl Call {
     fn take_received(&mut self, class: Class) -> Vec<BytesMut> {
         let (wanted, rest) = std::mem::take(&mut self.received)
             .into_iter()
-            .partition::<Vec<_>, _>(|transmit| classify(&transmit.datagram) == class);
+            .partition::<Vec<_>, _>(|transmit| classify(&transmit.datagrams) == class);
         self.received = rest;
         let mut opened = Vec::new();
         for transmit in wanted {
             opened.push(match class {
-                _ if self.is_plain => BytesMut::from(&transmit.datagram[..]),
-                Class::Rtcp => self.client.open_rtcp(&transmit.datagram),
-                _ => self.client.open_rtp(&transmit.datagram),
+                _ if self.is_plain => BytesMut::from(&transmit.datagrams[..]),
+                Class::Rtcp => self.client.open_rtcp(&transmit.datagrams),
+                _ => self.client.open_rtp(&transmit.datagrams),
             });
         }
         opened

@@ -28,10 +28,9 @@ fn media_flows(call: &mut Call) {
     let slot = call.slot("2");
     let mut header = OutgoingHeader::new(slot.ssrc, 96, 17, 90_000, true);
     header.transport_wide = Some(3);
-    let size =
-        call.transport.send_rtp(call.now, &header, &[b"descriptor", b"payload"], 0).expect("connected");
+    let size = call.transport.send_rtp(&header, &[b"descriptor", b"payload"], 0).expect("connected");
     call.pump();
-    assert_eq!(call.received.last().expect("sent").datagram.len(), size);
+    assert_eq!(call.received.last().expect("sent").datagrams.len(), size);
     let sent = call.take_rtp();
     assert!(sent[0].ends_with(b"descriptorpayload"));
     assert_eq!(sent[0][8..12], slot.ssrc.to_be_bytes());
@@ -105,8 +104,8 @@ fn lost_flights_are_sent_again() {
                 flights += 1;
             }
             for transmit in flight {
-                if flights != lost + 1 && (20..=63).contains(&transmit.datagram[0]) {
-                    call.client.handle_dtls(call.now, &transmit.datagram);
+                if flights != lost + 1 && (20..=63).contains(&transmit.datagrams[0]) {
+                    call.client.handle_dtls(call.now, &transmit.datagrams);
                 }
             }
             if call.transport.is_connected() && call.client.profile.is_some() {
@@ -155,5 +154,5 @@ fn media_before_the_keys_is_counted_and_dropped() {
     call.deliver(BytesMut::from(&Rtp::new(1, 96, 1).bytes()[..]));
     assert_eq!(call.transport.stats().too_early, 1);
     let header = OutgoingHeader::new(1, 96, 1, 1, false);
-    assert_eq!(call.transport.send_rtp(call.now, &header, &[], 0), Err(transport::SendError::NotConnected));
+    assert_eq!(call.transport.send_rtp(&header, &[], 0), Err(transport::SendError::NotConnected));
 }

@@ -117,8 +117,8 @@ proptest! {
                 call.transport.handle_datagram(call.now, call.local, call.source, datagram);
             }
             while let Some(transmit) = call.transport.poll_transmit() {
-                if (20..=63).contains(&transmit.datagram[0]) {
-                    call.client.handle_dtls(call.now, &transmit.datagram);
+                if (20..=63).contains(&transmit.datagrams[0]) {
+                    call.client.handle_dtls(call.now, &transmit.datagrams);
                 }
             }
             call.now += Duration::from_millis(60);
@@ -276,7 +276,7 @@ fn an_owner_that_does_not_drain_costs_a_bounded_queue() {
     let stats = *call.transport.stats();
     assert!(stats.event_overflow > 0 && stats.transmit_overflow > 0);
     let header = packet::OutgoingHeader::new(1, 96, 1, 1, true);
-    assert_eq!(call.transport.send_rtp(call.now, &header, &[], 0), Err(transport::SendError::QueueFull));
+    assert_eq!(call.transport.send_rtp(&header, &[], 0), Err(transport::SendError::QueueFull));
     assert_eq!(std::iter::from_fn(|| call.transport.poll_transmit()).count(), 4_096);
     assert_eq!(std::iter::from_fn(|| call.transport.poll_event()).count(), 4_096);
 }

@@ -24,7 +24,7 @@ fn new_call() -> Call {
 fn destination(call: &mut Call) -> String {
     call.received.clear();
     let header = OutgoingHeader::new(call.slot("2").ssrc, 96, 1, 1, true);
-    call.transport.send_rtp(call.now, &header, &[b"x"], 0).expect("connected");
+    call.transport.send_rtp(&header, &[b"x"], 0).expect("connected");
     call.pump();
     call.received.pop().expect("sent").destination.to_string()
 }
@@ -37,7 +37,7 @@ fn a_check_is_answered_with_its_source_under_our_password() {
     let response = call.received.pop().expect("a response");
     assert_eq!((response.local, response.destination), (call.local, call.source));
     let mut message = Message::new();
-    message.unmarshal_binary(&response.datagram).expect("STUN");
+    message.unmarshal_binary(&response.datagrams).expect("STUN");
     assert_eq!(message.typ, BINDING_SUCCESS);
     assert_eq!(message.transaction_id.0, check[8..20]);
     let password = call.client.password.clone();
@@ -191,8 +191,8 @@ fn a_client_that_would_be_controlled_is_told_to_control() {
     let mut call = new_call();
     call.check(&[Flag::Controlled]);
     let response = call.received.pop().expect("an error response");
-    assert_eq!(response.datagram[..2], [0x01, 0x11]);
-    let code = response.datagram.windows(4).any(|bytes| bytes == [0, 0, 4, 87]);
+    assert_eq!(response.datagrams[..2], [0x01, 0x11]);
+    let code = response.datagrams.windows(4).any(|bytes| bytes == [0, 0, 4, 87]);
     assert!(code, "487 (RFC 8445 §7.3.1.1)");
     assert_eq!(call.take_events(), []);
 }

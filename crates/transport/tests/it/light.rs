@@ -45,7 +45,7 @@ fn deliver(transport: &mut Transport, datagram: &[u8]) -> Vec<BytesMut> {
         address("198.51.100.7:50000"),
         BytesMut::from(datagram),
     );
-    std::iter::from_fn(|| transport.poll_transmit()).map(|sent| BytesMut::from(&sent.datagram[..])).collect()
+    std::iter::from_fn(|| transport.poll_transmit()).map(|sent| BytesMut::from(&sent.datagrams[..])).collect()
 }
 
 fn shake_hands(transport: &mut Transport, peer: &mut Peer) -> Result<bool, CloseReason> {
@@ -75,11 +75,11 @@ fn media_flows_both_ways_once_there_are_keys() {
         _ => None,
     });
     let header = OutgoingHeader::new(slot.expect("a slot").ssrc, 96, 17, 90_000, true);
-    transport.send_rtp(NOW, &header, &[b"down"], 0).expect("connected");
+    transport.send_rtp(&header, &[b"down"], 0).expect("connected");
     let sent = transport.poll_transmit().expect("queued");
-    let opened = peer.open_rtp(&sent.datagram).expect("sealed for this peer");
+    let opened = peer.open_rtp(&sent.datagrams).expect("sealed for this peer");
     assert!(opened.ends_with(b"down"));
-    assert!(peer.open_rtp(&sent.datagram).is_none(), "a repeated one is refused");
+    assert!(peer.open_rtp(&sent.datagrams).is_none(), "a repeated one is refused");
 
     let report = [0x80, 201, 0, 1, 0, 0, 0, 1];
     let sealed = peer.seal_rtcp(&report).expect("there are keys");

@@ -385,8 +385,8 @@ fn everything_works_under_encryption_with_either_profile() {
         let slot = call.slot("2");
         let header = OutgoingHeader::new(slot.ssrc, 96, 500, 1_000, true);
         let again = OutgoingHeader::new(slot.rtx_ssrc.expect("video"), 97, 1, 1_000, true);
-        call.transport.send_rtp(call.now, &header, &[b"payload"], 0).expect("connected");
-        call.transport.send_rtp(call.now, &again, &[&rtx::osn(500), b"payload"], 0).expect("connected");
+        call.transport.send_rtp(&header, &[b"payload"], 0).expect("connected");
+        call.transport.send_rtp(&again, &[&rtx::osn(500), b"payload"], 0).expect("connected");
         let pli = RtcpItem::Pli { sender_ssrc: 1, media_ssrc: 13 };
         call.transport.send_rtcp(call.now, std::slice::from_ref(&pli)).expect("connected");
         call.pump();
@@ -417,7 +417,7 @@ fn the_same_inputs_give_the_same_bytes() {
             }
             call.pass(Duration::from_millis(7), sequence % 100 == 0);
         }
-        call.received.iter().map(|transmit| transmit.datagram.clone()).collect::<Vec<_>>()
+        call.received.iter().map(|transmit| transmit.datagrams.clone()).collect::<Vec<_>>()
     };
     let first = run();
     assert!(first.len() > 100, "something was said: {}", first.len());

@@ -178,7 +178,7 @@ impl Pair {
                     ecn: None,
                     transport_protocol: TransportProtocol::UDP,
                 };
-                let message = BytesMut::from(&transmit.datagram[..]);
+                let message = BytesMut::from(&transmit.datagrams[..]);
                 let _ = self.peer.handle_read(TaggedBytesMut { now: self.instant(), transport, message });
             }
             while let Some(event) = self.transport.poll_event() {
@@ -275,7 +275,7 @@ fn a_native_client_connects_and_media_flows_both_ways() {
     let slot = slot.expect("the recvonly section");
     for sequence in 0..5 {
         let header = OutgoingHeader::new(slot.ssrc, slot.codecs[0].payload_type, sequence, 0, false);
-        pair.transport.send_rtp(pair.now, &header, &[&[0x10, 0, 0, 0]], 0).expect("connected");
+        pair.transport.send_rtp(&header, &[&[0x10, 0, 0, 0]], 0).expect("connected");
     }
     pair.exchange();
     let numbers: Vec<u16> = pair.received.iter().map(|p| p.header.sequence_number).collect();
