@@ -22,6 +22,9 @@ use crate::{Config, ParticipantId, Policy, PublicationId, SlotChoice};
 
 /// A keyframe that lies further back is not started at: what followed it would be a burst.
 pub(crate) const MAX_REPLAY: u64 = 40;
+/// A client that sends pictures sends something several times a second, if only reports. One whose page is gone sends nothing, and its
+/// session is kept for it for many seconds.
+const SILENCE: Duration = Duration::from_secs(2);
 /// From the end of a handshake until pictures start.
 const SETTLING: Duration = Duration::from_millis(50);
 
@@ -38,6 +41,9 @@ pub(crate) struct Participant {
     pub(crate) connected: bool,
     /// It is just connected: until then pictures wait. See [`Participant::set_connected`].
     ready_at: Option<Timestamp>,
+    /// When anything last came of it, and whether that is too long ago.
+    heard: Option<Timestamp>,
+    is_silent: bool,
     pub(crate) wall: WallClock,
     /// Its own publications by section, in the order of their appearance.
     pub(crate) publications: Vec<(Mid, PublicationId)>,
@@ -61,6 +67,8 @@ impl Participant {
             recording: config.record_decisions,
             connected: false,
             ready_at: None,
+            heard: None,
+            is_silent: false,
             wall: WallClock::default(),
             publications: Vec::new(),
             slots: Vec::new(),
@@ -124,6 +132,23 @@ impl Participant {
         self.ready_at = connected.then(|| now + SETTLING);
         self.egress.interrupt();
         self.slots.iter_mut().for_each(Slot::interrupt);
+    }
+
+    /// Something came of it. Whether that ends a silence.
+    pub(crate) fn hear(&mut self, now: Timestamp) -> bool {
+        self.heard = Some(now);
+        std::mem::take(&mut self.is_silent)
+    }
+
+    /// Looks whether it fell silent: not only its pictures, which may be still, but everything. Whether it did since the last look.
+    pub(crate) fn notice_silence(&mut self, now: Timestamp) -> bool {
+        let is_silent = self.heard.is_some_and(|at| now - at > SILENCE);
+        !std::mem::replace(&mut self.is_silent, is_silent) && is_silent
+    }
+
+    /// Nothing comes of it: whatever it published may be a ghost.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.is_silent
     }
 
     /// When pictures may start that wait for the client.

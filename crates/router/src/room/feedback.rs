@@ -20,6 +20,7 @@ impl Room {
         out: &mut Vec<Output>,
     ) {
         let Some(at) = self.position(from) else { return };
+        self.hear_from(now, at);
         match item {
             RtcpItem::Nack { media_ssrc, lost, .. } => self.repair(now, at, *media_ssrc, lost, out),
             RtcpItem::Pli { media_ssrc, .. } | RtcpItem::Fir { media_ssrc, .. } => {

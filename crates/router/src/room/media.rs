@@ -25,6 +25,7 @@ impl Room {
         out: &mut Vec<Output>,
     ) {
         let Some(at) = self.position(from) else { return };
+        self.hear_from(now, at);
         let Some(sender) = self.participants[at].as_ref() else { return };
         let publication = sender.publication(incoming.mid).and_then(|id| self.publications.get_mut(&id));
         let Some(publication) = publication else {

@@ -14,7 +14,7 @@ use super::Room;
 use crate::assign::{Place, assign};
 use crate::demand::Joint;
 use crate::media::Media;
-use crate::participant::MAX_REPLAY;
+use crate::participant::{MAX_REPLAY, Participant};
 use crate::publication::{MAX_ENCODINGS, Publication, SlotRef};
 use crate::rewrite::Origin;
 use crate::select::{Offer, Selection, bounds, decodes, select};
@@ -97,14 +97,33 @@ impl Room {
         }
     }
 
-    /// Video publications in the order in which they fill `auto` slots: what is on, screens, who spoke last,
-    /// who came first.
+    /// Something came of a participant.
+    pub(super) fn hear_from(&mut self, now: Timestamp, at: usize) {
+        self.reassign.video |= self.participants[at].as_mut().is_some_and(|sender| sender.hear(now));
+    }
+
+    /// Whoever is shown to a participant and is not heard of any more gives its slot to somebody alive.
+    fn notice_ghosts(&mut self, now: Timestamp, at: usize) {
+        let Some(receiver) = self.participants[at].as_ref() else { return };
+        let shown =
+            receiver.slots.iter().filter(|slot| slot.kind == MediaKind::Video).filter_map(|slot| slot.shows);
+        let owners: Vec<usize> =
+            shown.filter_map(|id| self.publications.get(&id)).map(|publication| publication.owner).collect();
+        for owner in owners {
+            self.reassign.video |=
+                self.participants[owner].as_mut().is_some_and(|sender| sender.notice_silence(now));
+        }
+    }
+
+    /// Video publications in the order in which they fill `auto` slots: what is on, of whom something is heard, screens, who
+    /// spoke last, who came first.
     fn video_candidates(&self) -> Vec<PublicationId> {
         let mut candidates: Vec<&Publication> =
             self.publications.values().filter(|publication| publication.kind == MediaKind::Video).collect();
         candidates.sort_by_key(|publication| {
             let recency = self.speakers.recency(publication.participant).unwrap_or(usize::MAX);
-            (!publication.is_on(), publication.source != Source::Screen, recency, publication.id)
+            let is_ghost = self.participants[publication.owner].as_ref().is_none_or(Participant::is_silent);
+            (!publication.is_on(), is_ghost, publication.source != Source::Screen, recency, publication.id)
         });
         candidates.iter().map(|publication| publication.id).collect()
     }
@@ -180,6 +199,7 @@ impl Room {
 
     /// Chooses encodings for one participant and acts upon it.
     fn select(&mut self, now: Timestamp, at: usize, out: &mut Vec<Output>) {
+        self.notice_ghosts(now, at);
         let Some(receiver) = self.participants[at].as_mut() else { return };
         let (is_ready, ready_at) = (receiver.take_ready(now), receiver.ready_at());
         let budget = receiver.egress.budget(now);

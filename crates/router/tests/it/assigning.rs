@@ -58,6 +58,27 @@ fn screens_come_first_then_speakers_then_who_came_first() {
 }
 
 #[test]
+fn whoever_is_not_heard_of_gives_its_slot_to_somebody_alive_and_has_it_back() {
+    let mut world = World::new();
+    for id in 1..=3 {
+        world.camera(Camera::new(id, Codec::Vp8));
+    }
+    let viewer = world.receiver(50, generous(), 2, 0);
+    world.run(1_000);
+    let gone = world.cameras.remove(0);
+    world.run(1_500);
+    assert_eq!(shown(&world, viewer), [Some(1), Some(2)], "a moment is none");
+    world.run(1_500);
+    assert_eq!(shown(&world, viewer), [Some(3), Some(2)], "its page may be gone");
+    world.cameras.insert(0, gone);
+    world.run(500);
+    assert_eq!(shown(&world, viewer), [Some(1), Some(2)], "it is back");
+    world.cameras.clear();
+    world.run(5_000);
+    assert_eq!(shown(&world, viewer), [Some(1), Some(2)], "where nobody is heard of nothing is better");
+}
+
+#[test]
 fn wishes_hold_and_nobody_sees_himself() {
     let mut world = World::new();
     let mut ids = Vec::new();
