@@ -1,7 +1,7 @@
 //! What a request to the operator's interface is about, taken from it before its handler runs, and how it is refused.
 //!
 //! Owns the parts of a request as arguments of handlers: which room or participant, for whom, with which body and query.
-//! Whoever takes [`OneRoom`], [`OnePerson`] or [`WholeServer`] has a token that is good for it. Leaves the token itself to
+//! Whoever takes a [`Subject`] or the [`WholeServer`] has a token that is good for it. Leaves the token itself to
 //! `super::authorise`, which runs before.
 
 use std::sync::Arc;
@@ -24,10 +24,25 @@ use crate::access::{ANY_ROOM, Claims, Denied};
 /// The largest body of a request. Commands are a few hundred bytes.
 const BODY_BYTES: usize = 16 * 1_024;
 
+/// What a path is about, in a room that the token is for.
+#[derive(Debug)]
+pub(super) struct Subject<T>(pub(super) T);
+
+/// Something in a room.
+pub(super) trait InRoom: DeserializeOwned + Send {
+    fn room(&self) -> &str;
+}
+
 /// A room of a path.
 #[derive(Debug, Deserialize)]
 pub(super) struct OneRoom {
     pub(super) room: String,
+}
+
+impl InRoom for OneRoom {
+    fn room(&self) -> &str {
+        &self.room
+    }
 }
 
 /// A participant of a path.
@@ -35,6 +50,12 @@ pub(super) struct OneRoom {
 pub(super) struct OnePerson {
     pub(super) room: String,
     pub(super) participant: String,
+}
+
+impl InRoom for OnePerson {
+    fn room(&self) -> &str {
+        &self.room
+    }
 }
 
 /// Everything: what concerns all rooms needs a token for all of them.
@@ -58,29 +79,15 @@ fn is_for(parts: &Parts, room: &str) -> Result<(), Refused> {
     if claims(parts).is_for(room) { Ok(()) } else { Err(Denied::OtherRoom.into()) }
 }
 
-/// A path that is no text names nothing that could be there.
-async fn path<T: DeserializeOwned + Send>(parts: &mut Parts) -> Result<T, Refused> {
-    let found = Path::<T>::from_request_parts(parts, &()).await;
-    found.map(|Path(path)| path).map_err(|_| Refusal::NoRoom.into())
-}
-
-impl<S: Sync> FromRequestParts<S> for OneRoom {
+impl<S: Sync, T: InRoom> FromRequestParts<S> for Subject<T> {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
-        let found: Self = path(parts).await?;
-        is_for(parts, &found.room)?;
-        Ok(found)
-    }
-}
-
-impl<S: Sync> FromRequestParts<S> for OnePerson {
-    type Rejection = Refused;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
-        let found: Self = path(parts).await?;
-        is_for(parts, &found.room)?;
-        Ok(found)
+        // A path that is no text names nothing that could be there.
+        let found = Path::<T>::from_request_parts(parts, &()).await;
+        let Path(found) = found.map_err(|_| Refused::from(Refusal::NoRoom))?;
+        is_for(parts, found.room())?;
+        Ok(Self(found))
     }
 }
 

@@ -16,7 +16,7 @@ use sfu::LoggedDecision;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-use super::{Answer, Asked, OnePerson, Refused, bearer};
+use super::{Answer, Asked, OnePerson, Refused, Subject, bearer};
 use crate::access::Denied;
 use crate::capture::{Capture, Listener, WAITING};
 use crate::endless::endless;
@@ -40,7 +40,7 @@ pub(crate) struct Lasting {
 /// For an operator, about anybody.
 pub(super) async fn decisions(
     State(app): State<Arc<App>>,
-    whom: OnePerson,
+    Subject(whom): Subject<OnePerson>,
     Asked(lasting): Asked<Lasting>,
     connection: KeepOpen,
 ) -> Answer {

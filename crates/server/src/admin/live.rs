@@ -13,7 +13,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
 
 use super::model::Room;
-use super::{Answer, OneRoom};
+use super::{Answer, OneRoom, Subject};
 use crate::endless::{EVENTS, endless, event};
 use crate::http::App;
 use crate::listener::KeepOpen;
@@ -24,7 +24,7 @@ const SILENCE: Duration = Duration::from_secs(5);
 
 pub(super) async fn events(
     State(app): State<Arc<App>>,
-    OneRoom { room }: OneRoom,
+    Subject(OneRoom { room }): Subject<OneRoom>,
     connection: KeepOpen,
 ) -> Answer {
     let asked = room.clone();

@@ -34,7 +34,7 @@ pub(crate) use sampler::Watch;
 use crate::http::App;
 use crate::traces;
 use crate::worker::Ask;
-use asked::{Asked, OnePerson, OneRoom, Refused, Told, WholeServer, claims};
+use asked::{Asked, OnePerson, OneRoom, Refused, Subject, Told, WholeServer, claims};
 use model::{
     ADDRESS_CHARS, FILTER_CHARS, ParticipantChange, RATE_MAX, Room, RoomList, RoomSummary, SIDE_MAX,
     ServerChange, ServerState, WorkerState, millis, now_ms,
@@ -151,14 +151,14 @@ async fn rooms(State(app): State<Arc<App>>, parts: Parts) -> Answer {
     Ok(reply(StatusCode::OK, &RoomList { rooms }))
 }
 
-async fn room(State(app): State<Arc<App>>, OneRoom { room }: OneRoom) -> Answer {
+async fn room(State(app): State<Arc<App>>, Subject(OneRoom { room }): Subject<OneRoom>) -> Answer {
     let now = app.signalling.clock.now();
     let worker = app.signalling.workers.of_room(&room);
     let found = worker.ask(move |node| node.room(&room)).await.ok_or_else(Refused::stopping)?;
     Ok(reply(StatusCode::OK, &Room::of(&found.ok_or(Refusal::NoRoom)?, now, now_ms())))
 }
 
-async fn close_room(State(app): State<Arc<App>>, OneRoom { room }: OneRoom) -> Answer {
+async fn close_room(State(app): State<Arc<App>>, Subject(OneRoom { room }): Subject<OneRoom>) -> Answer {
     tracing::info!(%room, "an operator closes a room");
     command(&app, Command::Close { room }).await
 }
@@ -174,7 +174,7 @@ struct Part {
 
 async fn room_history(
     State(app): State<Arc<App>>,
-    OneRoom { room }: OneRoom,
+    Subject(OneRoom { room }): Subject<OneRoom>,
     Asked(part): Asked<Part>,
 ) -> Answer {
     let found = app.watch.history().of(&room, part.participant.as_deref(), part.since_ms);
@@ -183,7 +183,7 @@ async fn room_history(
 
 async fn change_participant(
     State(app): State<Arc<App>>,
-    OnePerson { room, participant }: OnePerson,
+    Subject(OnePerson { room, participant }): Subject<OnePerson>,
     Told(change): Told<ParticipantChange>,
 ) -> Answer {
     tracing::info!(%room, %participant, ?change, "an operator changes a participant");
@@ -229,7 +229,7 @@ async fn change_participant(
 
 async fn remove_participant(
     State(app): State<Arc<App>>,
-    OnePerson { room, participant }: OnePerson,
+    Subject(OnePerson { room, participant }): Subject<OnePerson>,
 ) -> Answer {
     tracing::info!(%room, %participant, "an operator removes a participant");
     command(&app, Command::Remove { room, participant }).await
