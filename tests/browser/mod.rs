@@ -24,5 +24,6 @@ mod pictures;
 mod restart;
 mod scenery;
 mod shaping;
+mod sound;
 mod together;
 mod wire;
