@@ -168,6 +168,7 @@ async fn a_flood_ends_the_channel_and_nothing_else() {
     while hear(&mut listener).await.data != json!("sorry") {
         heard += 1;
     }
-    assert!((100..200).contains(&heard), "{heard}: the burst and little more");
+    // The client's own reports are of the burst, too.
+    assert!((90..200).contains(&heard), "{heard}: the burst and little more");
     server.shut_down().await.unwrap();
 }

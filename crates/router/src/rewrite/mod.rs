@@ -24,6 +24,8 @@ use time::{Advance, Edge, Landing, Timeline};
 /// Stretches kept. A correction of time takes about ten; more than this many within the reach of a
 /// retransmission means that the oldest numbers can no longer be asked for.
 const MAX_STRETCHES: usize = 64;
+/// Gaps that what comes late is held against: more are not open at a time, unless packets are late by hundreds.
+const MAX_GAPS: usize = 16;
 
 /// One encoding of one publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +67,28 @@ struct Newest {
     frame_complete: bool,
 }
 
+/// Numbers that were missing when something came behind them.
+#[derive(Clone, Copy, Debug)]
+struct Gap {
+    first: u64,
+    last: u64,
+    /// The time of what was in front of them, and whether its frame was complete.
+    before: (u64, bool),
+    /// The time of what came behind them, and whether all of its frame did.
+    behind: (u64, bool),
+}
+
+impl Gap {
+    /// Whether a packet lies in it by its number and not by its time, as when the publisher's clock jumped there. It would
+    /// be taken for a part of another frame.
+    fn is_out_of_time(&self, media: &Media) -> bool {
+        let ((before, complete), (behind, whole)) = (self.before, self.behind);
+        let least = before + u64::from(complete || media.frame_start);
+        let end = behind + u64::from(!whole);
+        (self.first..=self.last).contains(&media.seq) && !(least..end).contains(&media.timestamp)
+    }
+}
+
 /// The numbers that a receiver gets for one packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rewritten {
@@ -93,6 +117,8 @@ pub(crate) struct Rewriter {
     segments: u64,
     /// A packet behind the newest one was refused: its number is a hole.
     refused: bool,
+    /// The last ones, at most [`MAX_GAPS`].
+    gaps: VecDeque<Gap>,
     timeline: Timeline,
     pictures: Pictures,
 }
@@ -107,6 +133,7 @@ impl Rewriter {
             first_sequence: sequence & 0x7fff,
             segments: 0,
             refused: false,
+            gaps: VecDeque::new(),
             timeline: Timeline::new(clock_rate, timestamp),
             pictures: Pictures::new(picture),
         }
@@ -137,6 +164,7 @@ impl Rewriter {
         }
         let timestamp = self.timeline.switch(media.timestamp, media.capture);
         self.refused = false;
+        self.gaps.clear();
         let stretch = Stretch {
             origin,
             segment: self.next_segment(),
@@ -174,6 +202,9 @@ impl Rewriter {
         let (current, newest) = (*self.stretches.back()?, self.newest?);
         if media.seq <= newest.incoming {
             let stretch = *self.stretch_of(current.segment, media.seq)?;
+            if self.gaps.iter().any(|gap| gap.is_out_of_time(media)) {
+                return None;
+            }
             self.newest = Some(Newest { sent: newest.sent.max(media.seq), ..newest });
             // Where what overtook it was left out, it is the furthest that was sent.
             self.timeline.sent_late(media.timestamp.wrapping_add(stretch.timestamp));
@@ -186,6 +217,17 @@ impl Rewriter {
         }
         let mut stretch = current;
         let edge = edge(media, newest);
+        if media.seq > newest.incoming + 1 {
+            if self.gaps.len() == MAX_GAPS {
+                self.gaps.pop_front();
+            }
+            self.gaps.push_back(Gap {
+                first: newest.incoming + 1,
+                last: media.seq - 1,
+                before: (newest.timestamp, newest.frame_complete),
+                behind: (media.timestamp, edge == Edge::First),
+            });
+        }
         let advance = match media.timestamp == newest.timestamp {
             true => Advance::To(media.timestamp.wrapping_add(current.timestamp)),
             false => self.timeline.advance(media.timestamp, media.capture, edge),
