@@ -219,14 +219,19 @@ impl Estimator {
         self.rtt.on_sample(now, rtt);
     }
 
-    /// The transport moved to another network path (an ICE pair was nominated).
-    pub fn on_route_change(&mut self, now: Timestamp) {
-        self.now = now;
+    /// What is known of delays is of another path, or of another clock.
+    fn forget_delays(&mut self, now: Timestamp) {
         self.queue.reset();
         self.slope.reset();
         self.trains = Trains::default();
         self.acked.clear();
-        self.newest_arrival = None;
+        (self.newest_arrival, self.base_seen) = (None, now);
+    }
+
+    /// The transport moved to another network path (an ICE pair was nominated).
+    pub fn on_route_change(&mut self, now: Timestamp) {
+        self.now = now;
+        self.forget_delays(now);
         self.rtt = Rtt::new();
         // What is under way there says nothing about this path, and must not fill its window.
         self.history.expire(now, Duration::ZERO);
@@ -234,7 +239,7 @@ impl Estimator {
         self.marks = Marks::default();
         self.rate.on_route_change(self.config.start.as_f64());
         self.prober.restart(now, self.rate.target());
-        (self.base_seen, self.refresh_until, self.calm_since) = (now, None, None);
+        (self.refresh_until, self.calm_since) = (None, None);
         self.consider_probe(now);
         self.refresh();
     }

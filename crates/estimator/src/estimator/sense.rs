@@ -11,7 +11,6 @@ use super::{Estimator, GATE, micros};
 use crate::feedback::history::{Acked, Gap, Verdict};
 use crate::queue::OwnBurst;
 use crate::rate::Signals;
-use crate::train::Trains;
 use crate::{DemandRates, Feedback};
 
 /// Media below this part of the target over a second: the sender does not use what it has.
@@ -84,12 +83,7 @@ impl Estimator {
         for acked in &batch {
             if self.newest_arrival.is_some_and(|newest| newest - acked.arrival > CLOCK_BACK) {
                 // The receiver's clock was set back, or a report was wrong: what is known of delays is of another clock.
-                self.newest_arrival = None;
-                self.queue.reset();
-                self.slope.reset();
-                self.trains = Trains::default();
-                self.acked.clear();
-                self.base_seen = now;
+                self.forget_delays(now);
             }
             // What arrived before something already digested is no news about the queue.
             if self.newest_arrival.is_none_or(|newest| acked.arrival >= newest) {
