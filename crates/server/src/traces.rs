@@ -138,23 +138,20 @@ impl Session {
         if self.root.is_none() {
             return;
         }
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let over = |wait: Wait, error: Option<String>, waiting: &mut Vec<(Wait, _)>| {
-            let found = waiting.extract_if(.., |(other, _)| *other == wait);
-            found.for_each(|(_, mut span): (_, opentelemetry_sdk::trace::Span)| {
-                if let Some(description) = error.clone() {
-                    span.set_status(Status::error(description));
-                }
-            });
-        };
-        match message {
-            ServerMessage::Joined(_) => over(Wait::Join, None, &mut waiting),
-            ServerMessage::Answer(_) => over(Wait::Offer, None, &mut waiting),
-            ServerMessage::Error(error) => {
-                let wait = if error.about.as_deref() == Some("offer") { Wait::Offer } else { Wait::Join };
-                over(wait, Some(error.message.clone()), &mut waiting);
+        let (wait, error) = match message {
+            ServerMessage::Joined(_) => (Wait::Join, None),
+            ServerMessage::Answer(_) => (Wait::Offer, None),
+            ServerMessage::Error(error) if error.about.as_deref() == Some("offer") => {
+                (Wait::Offer, Some(error))
             }
-            _ => {}
+            ServerMessage::Error(error) => (Wait::Join, Some(error)),
+            _ => return,
+        };
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, mut span) in waiting.extract_if(.., |(other, _)| *other == wait) {
+            if let Some(error) = error {
+                span.set_status(Status::error(error.message.clone()));
+            }
         }
     }
 
