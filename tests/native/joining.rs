@@ -2,8 +2,6 @@
 
 use client::{ConnectError, JoinError};
 use signalling::ErrorCode;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::broadcast;
 
 use super::*;
 
@@ -26,32 +24,11 @@ async fn a_refusal_says_why() {
     }
 }
 
-/// Passes TCP on to the server until it is told to cut, and then again for who comes anew.
-async fn breakable(server: &Handle) -> (String, broadcast::Sender<()>) {
-    let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
-    let (cut, _) = broadcast::channel(1);
-    let (to, cutter) = (server.address, cut.clone());
-    tokio::spawn(async move {
-        while let Ok((mut near, _)) = listener.accept().await {
-            let mut ended = cutter.subscribe();
-            tokio::spawn(async move {
-                let Ok(mut far) = TcpStream::connect(to).await else { return };
-                tokio::select! {
-                    _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
-                    _ = ended.recv() => {}
-                }
-            });
-        }
-    });
-    (url, cut)
-}
-
 #[tokio::test]
 async fn a_lost_socket_costs_no_frame() {
     let server = server().await;
     let _camera = join(&server, camera(&server, "camera", 1)).await;
-    let (url, cut) = breakable(&server).await;
+    let (url, _is_up, cut) = breakable(&server).await;
     let mut watcher = Participant::join(&url, desktop(options(&server, "watcher"))).await.unwrap();
     let before = wait_for(&watcher, "a picture", |r| r.frames > 30).await;
 

@@ -14,6 +14,8 @@ mod operator;
 mod restart;
 mod whip;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use client::check::BadFrame;
@@ -21,6 +23,8 @@ use client::synthetic::CameraConfig;
 use client::{Event, Options, Participant, Trust, VideoReport};
 use server::{Config, Handle, Server};
 use signalling::DeviceClass;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::broadcast;
 
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -55,6 +59,31 @@ async fn join(server: &Handle, options: Options) -> Participant {
     let connected = async { while participant.next_event().await.unwrap() != Event::Connected {} };
     tokio::time::timeout(PATIENCE, connected).await.expect("media connects");
     participant
+}
+
+/// Passes TCP on while it is up. Taking it down ends what there is and lets nothing new through.
+async fn breakable(server: &Handle) -> (String, Arc<AtomicBool>, broadcast::Sender<()>) {
+    let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    let (cut, _) = broadcast::channel(1);
+    let is_up = Arc::new(AtomicBool::new(true));
+    let (to, cutter, open) = (server.address, cut.clone(), is_up.clone());
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            if !open.load(Ordering::SeqCst) {
+                continue;
+            }
+            let mut ended = cutter.subscribe();
+            tokio::spawn(async move {
+                let Ok(mut far) = TcpStream::connect(to).await else { return };
+                tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                    _ = ended.recv() => {}
+                }
+            });
+        }
+    });
+    (url, is_up, cut)
 }
 
 /// Waits until the slot that shows most satisfies `wanted`.
