@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use sfu::SessionId;
-use signalling::{ClientMessage, Error, ErrorCode, RateLimit, ServerMessage};
+use signalling::{ClientMessage, Error, ErrorCode, MessageRate, Pace, ServerMessage};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -34,8 +34,6 @@ use crate::worker::{Mailbox, Outbound, ToWorker, Workers, mailbox};
 const REPLIES: usize = 16;
 /// Buffers of one socket. The library's own default of 128 KiB each would cost a gigabyte for 4,000 idle participants.
 const BUFFER_BYTES: usize = 4 * 1_024;
-/// Messages over the rate that are answered before the socket is closed: so many at once, one per second in the long run.
-const PATIENCE: u32 = 10;
 /// A message to a client that is larger than this would be a mistake of ours.
 const MAX_OUTBOUND_BYTES: usize = 4 << 20;
 /// A close frame gets this long to leave, and the client as long to answer it (RFC 6455 §7.1.1).
@@ -180,8 +178,7 @@ where
         session,
         stream,
         replies,
-        rate: RateLimit::new(now, limits.messages_per_second, limits.message_burst),
-        patience: RateLimit::new(now, 1, PATIENCE),
+        rate: MessageRate::new(now, limits.messages_per_second, limits.message_burst),
         stage: Stage::Joining { outbound },
     };
     let end = tokio::select! {
@@ -209,8 +206,7 @@ struct Reader<'a, S> {
     session: SessionId,
     stream: SplitStream<WebSocketStream<S>>,
     replies: mpsc::Sender<ServerMessage>,
-    rate: RateLimit,
-    patience: RateLimit,
+    rate: MessageRate,
     stage: Stage<'a>,
 }
 
@@ -268,11 +264,10 @@ where
     /// Takes one message.
     async fn take(&mut self, text: &str) -> Result<(), End> {
         let now = self.context.clock.now();
-        if !self.rate.admit(now) {
-            return match self.patience.admit(now) {
-                true => self.queue(error(ErrorCode::TooFast, TOO_FAST)),
-                false => Err(End::TooFast),
-            };
+        match self.rate.judge(now) {
+            Pace::Fine => {}
+            Pace::TooFast => return self.queue(error(ErrorCode::TooFast, TOO_FAST)),
+            Pace::FarTooFast => return Err(End::TooFast),
         }
         match signalling::decode(text, &self.context.message_limits) {
             Ok(message) => {

@@ -5,13 +5,10 @@
 //! form in `signalling`, the channel itself in `transport`.
 
 use router::ParticipantId;
-use signalling::{ClientMessage, Error, ErrorCode, Limits, RateLimit, ServerMessage};
+use signalling::{Error, ErrorCode, Limits, MessageRate, Pace, ServerMessage};
 use units::Timestamp;
 
 use crate::{SessionId, Sfu};
-
-/// Messages over the rate that are answered before the channel is closed: so many at once, one per second in the long run.
-const PATIENCE: u32 = 10;
 
 /// Where a message came from, and where an error about it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,15 +25,14 @@ impl From<SessionId> for Asker {
 
 /// What is kept of an open channel.
 pub(crate) struct OpenChannel {
-    rate: RateLimit,
-    patience: RateLimit,
+    rate: MessageRate,
 }
 
 impl Sfu {
     pub(crate) fn channel_opened(&mut self, now: Timestamp, id: ParticipantId) {
         let limits = &self.config.advertised;
-        let rate = RateLimit::new(now, limits.messages_per_second, limits.message_burst);
-        let channel = OpenChannel { rate, patience: RateLimit::new(now, 1, PATIENCE) };
+        let channel =
+            OpenChannel { rate: MessageRate::new(now, limits.messages_per_second, limits.message_burst) };
         if let Some(participant) = self.participants.get_mut(&id) {
             participant.channel = Some(channel);
             self.stats.channels += 1;
@@ -55,13 +51,15 @@ impl Sfu {
             return;
         };
         let asker = Asker::Channel(id);
-        if !channel.rate.admit(now) {
-            self.stats.channel_refused += 1;
-            if channel.patience.admit(now) {
+        let pace = channel.rate.judge(now);
+        self.stats.channel_refused += u64::from(pace != Pace::Fine);
+        match pace {
+            Pace::Fine => {}
+            Pace::TooFast => {
                 let text = "send fewer messages; the limits are in the answer to join".to_owned();
                 return self.refuse(asker, ErrorCode::TooFast, text, None);
             }
-            return self.close_channel(now, id);
+            Pace::FarTooFast => return self.close_channel(now, id),
         }
         let advertised = &self.config.advertised;
         let limits = Limits {
@@ -76,29 +74,11 @@ impl Sfu {
         match signalling::decode(text, &limits) {
             Ok(message) => {
                 self.stats.channel_texts += 1;
-                self.channel_message(now, id, message);
+                self.hear(now, asker, id, message);
             }
             Err(problem) => {
                 self.stats.channel_refused += 1;
                 self.answer(asker, problem.reply());
-            }
-        }
-    }
-
-    fn channel_message(&mut self, now: Timestamp, id: ParticipantId, message: ClientMessage) {
-        let asker = Asker::Channel(id);
-        match message {
-            ClientMessage::Capabilities(said) => self.capabilities(now, id, &said),
-            ClientMessage::View(view) => self.view(now, id, &view),
-            ClientMessage::Report(report) => self.report(now, id, &report),
-            ClientMessage::Publish(publish) => self.publish(now, asker, id, &publish),
-            ClientMessage::Message(message) => self.relay(asker, id, message),
-            ClientMessage::Direct(message) => self.pass_on(asker, id, message),
-            // They concern the WebSocket itself, or the connection that carries this channel.
-            ClientMessage::Join(_) | ClientMessage::Offer(_) | ClientMessage::Leave => {
-                let kind = message.kind();
-                let text = format!("send {kind} over the WebSocket");
-                self.refuse(asker, ErrorCode::BadMessage, text, Some(kind));
             }
         }
     }

@@ -41,13 +41,26 @@ impl Sfu {
                 self.refuse(session, ErrorCode::AlreadyJoined, text, Some("join"));
             }
             (Some(id), ClientMessage::Offer(offer)) => self.offer(now, session, id, &offer.sdp),
-            (Some(id), ClientMessage::Capabilities(said)) => self.capabilities(now, id, &said),
-            (Some(id), ClientMessage::View(view)) => self.view(now, id, &view),
-            (Some(id), ClientMessage::Publish(publish)) => self.publish(now, session.into(), id, &publish),
-            (Some(id), ClientMessage::Message(message)) => self.relay(session.into(), id, message),
-            (Some(id), ClientMessage::Direct(message)) => self.pass_on(session.into(), id, message),
-            (Some(id), ClientMessage::Report(report)) => self.report(now, id, &report),
             (Some(id), ClientMessage::Leave) => self.remove_participant(now, id),
+            (Some(id), message) => self.hear(now, session.into(), id, message),
+        }
+    }
+
+    /// A message that describes a state or is for others, whichever way it came. The others concern the WebSocket itself, or the
+    /// connection that carries the data channel.
+    pub(crate) fn hear(&mut self, now: Timestamp, asker: Asker, id: ParticipantId, message: ClientMessage) {
+        match message {
+            ClientMessage::Capabilities(said) => self.capabilities(now, id, &said),
+            ClientMessage::View(view) => self.view(now, id, &view),
+            ClientMessage::Publish(publish) => self.publish(now, asker, id, &publish),
+            ClientMessage::Message(message) => self.relay(asker, id, message),
+            ClientMessage::Direct(message) => self.pass_on(asker, id, message),
+            ClientMessage::Report(report) => self.report(now, id, &report),
+            ClientMessage::Join(_) | ClientMessage::Offer(_) | ClientMessage::Leave => {
+                let kind = message.kind();
+                let text = format!("send {kind} over the WebSocket");
+                self.refuse(asker, ErrorCode::BadMessage, text, Some(kind));
+            }
         }
     }
 
@@ -327,7 +340,7 @@ impl Sfu {
         Ok(answer)
     }
 
-    pub(crate) fn capabilities(&mut self, now: Timestamp, id: ParticipantId, said: &Capabilities) {
+    fn capabilities(&mut self, now: Timestamp, id: ParticipantId, said: &Capabilities) {
         let Some(participant) = self.participants.get_mut(&id) else { return };
         participant.class = said.device.as_ref().map(|device| device.class);
         participant.direct = said.direct;
@@ -342,7 +355,7 @@ impl Sfu {
         self.update_pair(room);
     }
 
-    pub(crate) fn view(&mut self, now: Timestamp, id: ParticipantId, said: &View) {
+    fn view(&mut self, now: Timestamp, id: ParticipantId, said: &View) {
         let Some(participant) = self.participants.get_mut(&id) else { return };
         let room = participant.room;
         let view: Vec<_> = said.slots.iter().filter_map(wire::slot_view).collect();
@@ -352,14 +365,14 @@ impl Sfu {
         self.with_router(now, room, |router, out| router.set_view(now, id, &view, out));
     }
 
-    pub(crate) fn report(&mut self, now: Timestamp, id: ParticipantId, said: &Report) {
+    fn report(&mut self, now: Timestamp, id: ParticipantId, said: &Report) {
         let Some(room) = self.participants.get(&id).map(|p| p.room) else { return };
         let interval = Duration::from_millis(said.interval_ms.into());
         let slots: Vec<_> = said.slots.iter().filter_map(wire::slot_decode).collect();
         self.with_router(now, room, |router, out| router.report_decoding(now, id, interval, &slots, out));
     }
 
-    pub(crate) fn publish(&mut self, now: Timestamp, asker: Asker, id: ParticipantId, said: &Publish) {
+    fn publish(&mut self, now: Timestamp, asker: Asker, id: ParticipantId, said: &Publish) {
         let Some(participant) = self.participants.get_mut(&id) else { return };
         let Some(mid) = Mid::parse(&said.mid) else {
             let text = format!("{:?} cannot be a MID: take it from the transceiver", said.mid);
@@ -379,7 +392,7 @@ impl Sfu {
     }
 
     /// Hands data from one participant to another or to all.
-    pub(crate) fn relay(&mut self, asker: Asker, from: ParticipantId, message: OutgoingMessage) {
+    fn relay(&mut self, asker: Asker, from: ParticipantId, message: OutgoingMessage) {
         let Some(room) = self.participants.get(&from).map(|p| p.room) else { return };
         let private = message.to.is_some();
         let relayed = ServerMessage::Message(IncomingMessage {

@@ -34,7 +34,7 @@ pub use client::{
 };
 pub use codec::{DecodeError, decode, decode_server};
 pub use limits::Limits;
-pub use rate_limit::RateLimit;
+pub use rate_limit::{MessageRate, Pace, RateLimit};
 pub use roster::{
     Connection, Encoding, MediaKind, Participant, ParticipantId, Publication, PublicationId, Source,
 };

@@ -41,6 +41,48 @@ impl RateLimit {
     }
 }
 
+/// What becomes of a message, by how many came before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// It is taken.
+    Fine,
+    /// It is answered with an error.
+    TooFast,
+    /// The connection on which it came ends.
+    FarTooFast,
+}
+
+/// The rate of messages that one connection is held to, and the patience with one that is faster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageRate {
+    rate: RateLimit,
+    patience: RateLimit,
+}
+
+impl MessageRate {
+    /// Messages over the rate that are answered before the connection ends: so many at once, one per second in the long run.
+    pub const PATIENCE: u32 = 10;
+
+    /// For so many messages per second in the long run and so many at once.
+    pub fn new(now: Timestamp, per_second: u32, burst: u32) -> Self {
+        Self {
+            rate: RateLimit::new(now, per_second, burst),
+            patience: RateLimit::new(now, 1, Self::PATIENCE),
+        }
+    }
+
+    /// What becomes of a message that comes now.
+    pub fn judge(&mut self, now: Timestamp) -> Pace {
+        if self.rate.admit(now) {
+            Pace::Fine
+        } else if self.patience.admit(now) {
+            Pace::TooFast
+        } else {
+            Pace::FarTooFast
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,6 +99,20 @@ mod tests {
         }
         let expected = [true, true, true, false, false, true, false, true, true, true, true, false];
         assert_eq!(admitted, expected);
+    }
+
+    #[test]
+    fn who_is_too_fast_is_told_for_a_while() {
+        let start = Timestamp::from_secs(5);
+        let mut rate = MessageRate::new(start, 10, 3);
+        let paces: Vec<Pace> = (0..15).map(|_| rate.judge(start)).collect();
+        let expected = [vec![Pace::Fine; 3], vec![Pace::TooFast; 10], vec![Pace::FarTooFast; 2]].concat();
+        assert_eq!(paces, expected);
+        assert_eq!(
+            rate.judge(start + Duration::from_millis(100)),
+            Pace::Fine,
+            "who slows down is heard at once"
+        );
     }
 
     proptest! {

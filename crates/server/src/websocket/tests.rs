@@ -196,10 +196,10 @@ async fn a_client_that_goes_on_sending_too_fast_is_closed() {
     let (mut harness, _outbound) = Harness::joined().await;
     // The join took one of the burst.
     let burst = Limits::default().message_burst - 1;
-    for _ in 0..burst + PATIENCE + 1 {
+    for _ in 0..burst + MessageRate::PATIENCE + 1 {
         harness.send(json!({"type": "view", "slots": []})).await;
     }
-    for _ in 0..PATIENCE {
+    for _ in 0..MessageRate::PATIENCE {
         assert_eq!(harness.error_code().await, ("too_fast".to_owned(), false));
     }
     let mut worker = std::mem::replace(&mut harness.worker, mpsc::channel(1).1);
