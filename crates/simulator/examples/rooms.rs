@@ -6,7 +6,8 @@
 //! cargo run --release -p terrace-simulator --example rooms -- --scenario nine-tiles-1 --who viewer --from 8 --to 12
 //! ```
 //!
-//! `--who` prints every tenth of a second of one participant between two instants, with its decisions where they changed.
+//! `--json` prints the table as one JSON object, with the hash of every row. `--who` prints every tenth of a second of one
+//! participant between two instants, with its decisions where they changed.
 #![expect(clippy::print_stdout, reason = "a command prints its result")]
 
 use simulator::rooms::record::{Course, STEP};
@@ -22,6 +23,7 @@ struct Asked {
     seeds: u64,
     first_seed: u64,
     people: bool,
+    json: bool,
     who: Option<String>,
     span: (f64, f64),
 }
@@ -46,7 +48,12 @@ fn main() {
     };
     let outcomes: Vec<Outcome> = plan.jobs().into_iter().map(|job| plan.run_job(job)).collect();
     outcomes.iter().filter_map(|outcome| outcome.people.as_ref()).for_each(|people| print!("{people}"));
-    print!("{}", report::table(&plan.report(&outcomes)));
+    let report = plan.report(&outcomes);
+    if asked.json {
+        println!("{}", report.json());
+    } else {
+        print!("{}", report::table(&report));
+    }
 }
 
 fn asked() -> Asked {
@@ -56,13 +63,19 @@ fn asked() -> Asked {
         seeds: 1,
         first_seed: 1,
         people: false,
+        json: false,
         who: None,
         span: (0.0, f64::MAX),
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
-        if argument == "--people" {
-            asked.people = true;
+        let switch = match argument.as_str() {
+            "--people" => Some(&mut asked.people),
+            "--json" => Some(&mut asked.json),
+            _ => None,
+        };
+        if let Some(switch) = switch {
+            *switch = true;
             continue;
         }
         let value = arguments.next().unwrap_or_else(|| panic!("{argument} needs a value"));

@@ -6,7 +6,7 @@ use packet::{ReportBlock, RtcpItem};
 use units::Timestamp;
 
 use super::Room;
-use super::settle::kept;
+use super::due::kept;
 use crate::egress::Departure;
 use crate::retransmit::Cause;
 use crate::{Output, ParticipantId};

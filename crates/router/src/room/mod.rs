@@ -1,11 +1,14 @@
 //! The room: participants, publications and slots, and the dispatch of every input to the part that owns the
 //! answer.
 //!
-//! Owns who is there and nothing else. The way of a packet is in `media`, feedback in `feedback`, and
-//! `settle` brings slots in line with what changed; all three only connect parts that decide for themselves.
+//! Owns who is there and nothing else. The way of a packet is in `media`, feedback in `feedback`;
+//! `settle` brings slots in line with what changed, `pursue` asks publishers for what they wait for, and `due` does what
+//! its time has come for. All of them only connect parts that decide for themselves.
 
+mod due;
 mod feedback;
 mod media;
+mod pursue;
 mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};

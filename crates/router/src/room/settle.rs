@@ -1,9 +1,10 @@
 //! Bringing slots in line with what changed.
 //!
-//! Owns the order: which publication a slot shows (`assign`), which encoding it is to get (`select`), then
-//! what publishers must be asked for (`keyframe`, `demand`). Nothing is done where nothing changed: the flags
-//! are set by whoever changes an input.
+//! Owns the order: which publication a slot shows (`assign`), then which encoding it is to get (`select`). Nothing is
+//! done where nothing changed: the flags are set by whoever changes an input. Leaves what publishers must be
+//! asked for to `pursue`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use packet::MediaKind;
@@ -12,22 +13,16 @@ use units::{Bitrate, Timestamp};
 
 use super::Room;
 use crate::assign::{Place, assign};
-use crate::demand::Joint;
-use crate::media::Media;
-use crate::participant::{MAX_REPLAY, Participant};
-use crate::publication::{MAX_ENCODINGS, Publication, SlotRef};
+use crate::participant::Participant;
+use crate::publication::{Publication, SlotRef};
 use crate::rewrite::Origin;
 use crate::select::{Offer, Selection, bounds, decodes, select};
 use crate::slot::{Explanation, Slot};
-use crate::speaker::Sounding;
 use crate::timers::Timer;
-use crate::{EncodingDemand, NextStep, Output, PublicationId, RoomEvent, SlotChoice, Source};
+use crate::{NextStep, Output, PublicationId, RoomEvent, SlotChoice, Source};
 
 /// Rates change without any event, so every selection is looked at again after this time.
 const RESELECT_INTERVAL: Duration = Duration::from_millis(500);
-/// Between two sender reports of a slot. RFC 3550 §6.2 would allow 360 / kbit/s seconds; one second keeps
-/// round trips and lip-sync fresh at a cost of 28 bytes.
-const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Room {
     /// Acts upon everything that changed.
@@ -48,13 +43,6 @@ impl Room {
         }
         while let Some(at) = self.reselect.pop_first() {
             self.select(now, at, out);
-        }
-    }
-
-    /// Asks publishers for what receivers wait for.
-    pub(super) fn follow_up(&mut self, now: Timestamp, out: &mut Vec<Output>) {
-        while let Some(id) = self.pursue.pop_first() {
-            self.pursue_one(now, id, out);
         }
     }
 
@@ -326,21 +314,6 @@ impl Room {
         }
     }
 
-    /// Asks ahead for whatever a participant's slots wait for.
-    pub(super) fn ask_ahead_for(&mut self, at: usize) {
-        let slots = self.participants[at].iter().flat_map(|receiver| &receiver.slots);
-        let waiting: Vec<Origin> = slots.filter_map(|slot| slot.switch.waits_for()).collect();
-        waiting.into_iter().for_each(|origin| self.ask_ahead(origin));
-    }
-
-    /// Somebody will be able to receive that in a moment. A keyframe takes about as long, so it is there by then, unless there is one.
-    fn ask_ahead(&mut self, origin: Origin) {
-        let Some(publication) = self.publications.get_mut(&origin.publication) else { return };
-        if !publication.encodings[usize::from(origin.encoding)].has_keyframe_within(MAX_REPLAY / 2) {
-            publication.keyframes.ask(origin.encoding);
-        }
-    }
-
     /// Starts what a slot waits for at a keyframe that has just passed, if there is one.
     fn start(&mut self, now: Timestamp, at: SlotRef, out: &mut Vec<Output>) {
         let Some(receiver) = self.participants[at.participant].as_mut() else { return };
@@ -352,117 +325,6 @@ impl Room {
         }
     }
 
-    /// Asks the publisher for the keyframes that somebody waits for and tells it what is wanted.
-    fn pursue_one(&mut self, now: Timestamp, id: PublicationId, out: &mut Vec<Output>) {
-        let Some(publication) = self.publications.get_mut(&id).filter(|p| p.kind == MediaKind::Video) else {
-            return;
-        };
-        // What is not known yet is wanted, else it would never become known.
-        let is_unknown =
-            |at: usize| publication.encodings.get(at).is_none_or(|encoding| encoding.size().is_none());
-        let mut wanted: [Joint; MAX_ENCODINGS] =
-            std::array::from_fn(|at| if is_unknown(at) { Joint::ALL } else { Joint::Unwanted });
-        let mut waited = [false; MAX_ENCODINGS];
-        for at in &publication.subscribers {
-            let Some(receiver) = self.participants[at.participant].as_ref() else { continue };
-            let slot = &receiver.slots[at.slot];
-            let switch = &slot.switch;
-            let limits = [slot.view.max_fps, receiver.device.care.max_fps, Some(receiver.device.max_fps)];
-            let limit = limits.into_iter().flatten().min().unwrap_or(u32::MAX);
-            for origin in [switch.current(), switch.target()].into_iter().flatten() {
-                if origin.publication == id {
-                    wanted[usize::from(origin.encoding)].join(limit);
-                }
-            }
-            if let Some(origin) = switch.waits_for().filter(|o| o.publication == id && receiver.is_ready()) {
-                waited[usize::from(origin.encoding)] = true;
-            } else if let Some(origin) =
-                switch.current().filter(|o| o.publication == id && receiver.connected)
-            {
-                // A spatial layer of the same stream starts like an encoding of its own.
-                let highest = publication.encodings[usize::from(origin.encoding)].highest_spatial();
-                waited[usize::from(origin.encoding)] |=
-                    slot.wish().spatial.min(highest) > slot.limit().spatial;
-            }
-        }
-        // A camera that was well a moment ago cannot be told from one that gave this encoding up.
-        if publication.source == Source::Camera && publication.is_on() {
-            let all = 0..publication.encodings.len();
-            let doubtful = |at: usize| publication.encodings[at].liveness.is_doubtful(now);
-            let mut asked = all.clone().filter(|at| wanted[*at] != Joint::Unwanted).peekable();
-            let only = asked.peek().is_some() && asked.all(doubtful);
-            let pixels =
-                |at: usize| publication.encodings[at].size().map(|(w, h)| u64::from(w) * u64::from(h));
-            let least = all.min_by_key(|at| pixels(*at));
-            if let Some(least) = least.filter(|_| only && !publication.subscribers.is_empty()) {
-                wanted[least].join(u32::MAX);
-            }
-        }
-        for (at, encoding) in publication.encodings.iter().enumerate() {
-            // An encoding without a size is offered to nobody, and only a keyframe tells it.
-            let unknown = encoding.keyframe().is_none() && !publication.subscribers.is_empty();
-            if encoding.liveness.is_live() && (waited[at] || unknown) {
-                publication.keyframes.ask(at as u8);
-            }
-        }
-        let tell = publication.demand.update(now, wanted, self.config.demand_off_delay);
-        let fading = publication.demand.deadline(self.config.demand_off_delay);
-        if tell {
-            out.push(Output::Event(demand_event(publication)));
-        }
-        let asking = self.ask_for_keyframe(now, id, out);
-        self.timers.set(Timer::Publisher(id), fading.into_iter().chain(asking).min());
-    }
-
-    /// Sends the request for a keyframe that is due. Returns when the next one is.
-    fn ask_for_keyframe(
-        &mut self,
-        now: Timestamp,
-        id: PublicationId,
-        out: &mut Vec<Output>,
-    ) -> Option<Timestamp> {
-        let publication = self.publications.get_mut(&id)?;
-        let sender = self.participants[publication.owner].as_ref().filter(|sender| sender.connected)?;
-        let (rtt, streams) = (sender.egress.rtt(), publication.streams());
-        if let Some(item) = publication.keyframes.poll(now, rtt, &streams) {
-            tracing::debug!(publication = %id, participant = %publication.participant, ?item, "keyframe requested");
-            out.push(Output::Rtcp { to: publication.participant, item });
-        }
-        publication.keyframes.deadline(now, rtt, &streams)
-    }
-
-    /// Does everything that is due.
-    pub(super) fn run_timers(&mut self, now: Timestamp, out: &mut Vec<Output>) {
-        self.run_due(now, out);
-        self.settle(now, out);
-        // A picture that starts with what has just been settled is reported at once.
-        self.run_due(now, out);
-        self.settle(now, out);
-    }
-
-    fn run_due(&mut self, now: Timestamp, out: &mut Vec<Output>) {
-        while let Some(timer) = self.timers.pop_due(now) {
-            match timer {
-                Timer::Select(at) => {
-                    self.reselect.insert(at);
-                }
-                Timer::Report(at) => self.report(now, at, out),
-                Timer::Egress(at) => self.run_egress(now, at, out),
-                Timer::Publisher(id) => {
-                    self.pursue.insert(id);
-                }
-                Timer::Speakers => self.update_speakers(now, out),
-            }
-        }
-    }
-
-    /// Sends what is due on the way to a participant.
-    pub(super) fn run_egress(&mut self, now: Timestamp, at: usize, out: &mut Vec<Output>) {
-        let Some(receiver) = self.participants[at].as_mut() else { return };
-        receiver.run_egress(now, kept(&self.publications), out);
-        self.timers.set(Timer::Egress(at), receiver.egress.deadline(now));
-    }
-
     /// Too much waited for a receiver and was dropped: its pictures start anew.
     pub(super) fn restart_pictures(&mut self, at: usize) {
         let Some(receiver) = self.participants[at].as_mut() else { return };
@@ -471,41 +333,6 @@ impl Room {
             self.pursue.extend(slot.shows);
         }
         self.reselect.insert(at);
-    }
-
-    fn report(&mut self, now: Timestamp, at: usize, out: &mut Vec<Output>) {
-        let ntp = self.ntp(now);
-        let Some(receiver) = self.participants[at].as_ref() else { return };
-        let again = receiver.report(now, ntp, out).then_some(now + REPORT_INTERVAL);
-        self.timers.set(Timer::Report(at), again);
-    }
-
-    /// Looks at who speaks.
-    pub(super) fn update_speakers(&mut self, now: Timestamp, out: &mut Vec<Output>) {
-        let voices = self
-            .publications
-            .values()
-            .filter(|publication| publication.kind == MediaKind::Audio && publication.is_on())
-            .map(|publication| Sounding {
-                participant: publication.participant,
-                level: publication.level.read(now),
-                scores: publication.voice.scores(now),
-            });
-        if let Some(speakers) = self.speakers.update(now, voices) {
-            out.push(Output::Event(RoomEvent::Speakers(speakers)));
-            self.reassign.video = true;
-            self.reselect_all();
-        }
-        self.timers.set(Timer::Speakers, self.speakers.deadline(now));
-    }
-
-    /// Tells a participant again what is wanted of its publications.
-    pub(super) fn repeat_demands(&mut self, at: usize, out: &mut Vec<Output>) {
-        let Some(participant) = self.participants[at].as_ref() else { return };
-        for (_, id) in &participant.publications {
-            let video = self.publications.get(id).filter(|publication| publication.kind == MediaKind::Video);
-            out.extend(video.map(|publication| Output::Event(demand_event(publication))));
-        }
     }
 
     fn tell_decision(
@@ -530,17 +357,7 @@ impl Room {
     }
 }
 
-type Publications = std::collections::BTreeMap<PublicationId, Publication>;
-
-/// Finds packets that are kept.
-pub(super) fn kept<'a>(publications: &'a Publications) -> impl Fn(Origin, u64) -> Option<&'a Media> {
-    |origin, seq| {
-        let publication = publications.get(&origin.publication)?;
-        publication.encodings[usize::from(origin.encoding)].history.get(seq)
-    }
-}
-
-fn choice(slot: &Slot, publications: &Publications) -> Option<SlotChoice> {
+fn choice(slot: &Slot, publications: &BTreeMap<PublicationId, Publication>) -> Option<SlotChoice> {
     let publication = publications.get(&slot.shows?)?;
     let target = slot.switch.target();
     Some(SlotChoice {
@@ -550,20 +367,6 @@ fn choice(slot: &Slot, publications: &Publications) -> Option<SlotChoice> {
         paused: target.is_none(),
         reason: slot.explanation.reason,
     })
-}
-
-fn demand_event(publication: &Publication) -> RoomEvent {
-    let encoding = |(at, encoding): (usize, &crate::encoding::Encoding)| EncodingDemand {
-        rid: encoding.rid,
-        active: publication.demand.is_active(at),
-        max_fps: publication.demand.max_fps(at),
-    };
-    RoomEvent::Demand {
-        participant: publication.participant,
-        mid: publication.mid,
-        publication: publication.id,
-        encodings: publication.encodings.iter().enumerate().map(encoding).collect(),
-    }
 }
 
 /// Whether a pause for this reason belongs to a subscription's record: it was made by what the selector had

@@ -5,15 +5,14 @@
 //! Leaves the path to `path`, who does what when to `scenario`, judgement over all to `score`.
 
 mod incoming;
+mod outgoing;
+mod session;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::{Bytes, BytesMut};
-use packet::{ExtensionIds, ReportBlock, RtcpItem, write_rtcp};
-use signalling::{
-    Capabilities, ClientMessage, Demand, Device, ErrorCode, Join, Publish, ServerMessage, SlotReport, Source,
-    View, Want,
-};
+use packet::{ExtensionIds, RtcpItem};
+use signalling::{ClientMessage, Publish, Source};
 use transport::demux::{self, Class};
 
 use super::camera::{Camera, Ready};
@@ -22,10 +21,10 @@ use super::feedback::{self, Arrivals};
 use super::ice::{Due, Ice};
 use super::microphone::{self, Microphone};
 use super::record::{STEP, Traffic};
-use super::sdp::{self, Answer, Offer, Sending};
+use super::sdp::{self, Answer};
 use super::slot::Slot;
-use super::spec::{ClientSpec, SlotSpec};
-use crate::links::event::{MILLI, Micros, SECOND};
+use super::spec::ClientSpec;
+use crate::links::event::{Micros, SECOND};
 use crate::links::rng::Rng;
 
 /// Housekeeping: requests for packets and keyframes, packets of sound.
@@ -34,7 +33,6 @@ const REPORT_INTERVAL: Micros = SECOND;
 const DECODE_REPORT_INTERVAL: Micros = SECOND;
 /// The pacer of a browser sends this much faster than its encoders mean to, in percent.
 const PACING: u64 = 250;
-const PACING_LEAST: u64 = 300_000;
 
 /// Something that a participant does.
 #[derive(Debug)]
@@ -182,47 +180,6 @@ impl Client {
         into.append(&mut self.out);
     }
 
-    /// Enters a room, or comes back to it; with `resume` as the participant that it was.
-    pub fn join(&mut self, now: Micros, room: &str, resume: bool) {
-        room.clone_into(&mut self.room);
-        if !resume {
-            self.resume = None;
-            self.phase = Phase::Joining;
-            self.joined_at = Some(now);
-        }
-        let capabilities = Capabilities {
-            device: Some(Device { class: self.spec.class, model: None }),
-            ..Capabilities::default()
-        };
-        let name = self.spec.name.clone();
-        let join =
-            Join { room: room.to_owned(), name, token: None, capabilities, resume: self.resume.clone() };
-        self.say(ClientMessage::Join(join));
-    }
-
-    /// Is gone at once, without a word.
-    pub fn crash(&mut self, now: Micros) {
-        self.phase = Phase::Away;
-        self.joined_at = None;
-        self.number = None;
-        self.resume = None;
-        self.offered = None;
-        self.outbox.clear();
-        self.streams.clear();
-        self.slots.iter_mut().for_each(|slot| slot.reset(now));
-        self.out.push(Effect::NewSocket);
-    }
-
-    /// Says goodbye.
-    pub fn leave(&mut self, now: Micros) {
-        self.say(ClientMessage::Leave);
-        self.crash(now);
-    }
-
-    fn say(&mut self, message: ClientMessage) {
-        self.out.push(Effect::Message(Box::new(message)));
-    }
-
     /// Its address is another one: the next check goes out at once.
     pub fn moved(&mut self, now: Micros) {
         self.ice.moved(now);
@@ -294,135 +251,6 @@ impl Client {
     pub fn source_stopped(&mut self, now: Micros, source: u16) {
         for slot in self.slots.iter_mut().filter(|slot| slot.source() == Some(source)) {
             slot.pause(now);
-        }
-    }
-
-    /// The server said something.
-    pub fn handle_message(&mut self, now: Micros, message: &ServerMessage) {
-        match message {
-            ServerMessage::Joined(joined) => {
-                self.resume = Some(joined.resume.clone());
-                self.number = joined.own.as_str().strip_prefix('p').and_then(|number| number.parse().ok());
-                // Whatever was said on a broken connection may not have been heard.
-                self.describe();
-                match self.offered.clone() {
-                    _ if !joined.resumed => self.connect(now),
-                    Some(sdp) => self.say(ClientMessage::Offer(signalling::Offer { sdp })),
-                    None => {}
-                }
-            }
-            ServerMessage::Answer(answer) => self.handle_answer(now, &answer.sdp),
-            ServerMessage::Demand(demand) => self.handle_demand(demand),
-            ServerMessage::Slots(slots) => {
-                self.estimate = slots.estimate_bps.or(self.estimate);
-                for state in &slots.slots {
-                    let at = (0..self.slots.len()).find(|at| sdp::video_slot(*at) == state.mid);
-                    if let Some(slot) = at.and_then(|at| self.slots.get_mut(at)) {
-                        slot.told(now, state);
-                    }
-                }
-            }
-            ServerMessage::Error(error) => {
-                self.traffic.errors += 1;
-                if error.code == ErrorCode::TransportFailed {
-                    self.connect(now);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// What it sends and what it wants to see.
-    fn describe(&mut self) {
-        for (track, (camera, _)) in self.spec.tracks.iter().zip(&self.cameras) {
-            let publish = Publish { mid: track.mid.clone(), muted: !camera.is_on(), source: track.source };
-            self.out.push(Effect::Message(Box::new(ClientMessage::Publish(publish))));
-        }
-        if let Some(muted) = self.microphone.as_ref().map(Microphone::is_muted) {
-            let mid = microphone::MID.to_owned();
-            self.say(ClientMessage::Publish(Publish { mid, muted, source: Source::Microphone }));
-        }
-        let view = |(at, slot): (usize, &SlotSpec)| signalling::SlotView {
-            width: slot.size.map(|size| size.0),
-            height: slot.size.map(|size| size.1),
-            priority: slot.priority,
-            ..signalling::SlotView::new(&sdp::video_slot(at), Want::Auto)
-        };
-        let slots = self.spec.slots.iter().enumerate().map(view).collect();
-        self.say(ClientMessage::View(View { slots }));
-    }
-
-    /// Makes a new connection.
-    fn connect(&mut self, now: Micros) {
-        self.connection += 1;
-        self.phase = Phase::Negotiating;
-        self.out.push(Effect::NewSocket);
-        self.arrivals = Arrivals::default();
-        self.streams.clear();
-        self.slots.iter_mut().for_each(|slot| slot.reset(now));
-        self.cameras.iter_mut().for_each(|(camera, _)| camera.restart());
-        self.offer();
-    }
-
-    fn offer(&mut self) {
-        self.ice.own_ufrag = format!("{:08x}", self.rng.next_u64() as u32);
-        let mut sending = Vec::new();
-        if self.microphone.is_some() {
-            sending.push(Sending { mid: microphone::MID.to_owned(), rids: Vec::new(), video: false });
-        }
-        for track in &self.spec.tracks {
-            let rids =
-                track.encodings.iter().map(|encoding| encoding.rid.clone()).filter(|rid| !rid.is_empty());
-            sending.push(Sending { mid: track.mid.clone(), rids: rids.collect(), video: true });
-        }
-        let offer = Offer {
-            ufrag: self.ice.own_ufrag.clone(),
-            fingerprint: u64::from(self.spec.index) << 32 | self.connection,
-            sending,
-            video_slots: self.spec.slots.len(),
-            audio_slots: 3,
-        };
-        let sdp = offer.sdp();
-        self.offered = Some(sdp.clone());
-        self.say(ClientMessage::Offer(signalling::Offer { sdp }));
-    }
-
-    fn handle_answer(&mut self, now: Micros, sdp: &str) {
-        let Some(answer) = Answer::parse(sdp) else { return };
-        self.offered = None;
-        self.answer = answer;
-        self.streams.clear();
-        self.audio_streams.clear();
-        for (mid, (ssrc, rtx)) in &self.answer.slots {
-            match mid.strip_prefix('v').and_then(|number| number.parse().ok()) {
-                Some(at) => {
-                    self.streams.insert(*ssrc, (at, false));
-                    self.streams.extend(rtx.map(|rtx| (rtx, (at, true))));
-                    if let Some(slot) = self.slots.get_mut(at) {
-                        slot.ssrc = *ssrc;
-                    }
-                }
-                None => {
-                    self.audio_streams.insert(*ssrc, AudioStream::default());
-                }
-            }
-        }
-        if self.phase == Phase::Negotiating {
-            self.phase = Phase::Checking;
-        }
-        self.ice.start(now);
-    }
-
-    fn handle_demand(&mut self, demand: &Demand) {
-        let Some((camera, _)) = self.cameras.iter_mut().find(|(camera, _)| camera.mid() == demand.mid) else {
-            return;
-        };
-        let rids: Vec<String> = camera.encoder().specs().iter().map(|spec| spec.rid.clone()).collect();
-        for wanted in &demand.encodings {
-            let rid = wanted.rid.as_deref().unwrap_or_default();
-            if let Some(at) = rids.iter().position(|own| own == rid) {
-                camera.encoder_mut().set_demand(at, wanted.active, wanted.max_bitrate_bps);
-            }
         }
     }
 
@@ -527,78 +355,5 @@ impl Client {
         if !items.is_empty() {
             self.send_rtcp(&items);
         }
-    }
-
-    fn report(&mut self, now: Micros) {
-        // A participant's clock: seconds since 1900 and a fraction, that of nobody else.
-        let own = now + u64::from(self.spec.index) * 7 * SECOND;
-        let ntp = ((3_900_000_000 + own / SECOND) << 32) | (((own % SECOND) << 32) / SECOND);
-        let mut items = Vec::new();
-        for (camera, _) in &self.cameras {
-            camera.reports(now, ntp, &mut items);
-        }
-        let blocks: Vec<ReportBlock> = self
-            .slots
-            .iter()
-            .filter_map(|slot| Some((slot.ssrc, slot.receiver().highest()?)))
-            .map(|(ssrc, highest)| {
-                let (last, at) = self.reports_seen.get(&ssrc).copied().unwrap_or_default();
-                ReportBlock {
-                    ssrc,
-                    // RFC 3550 §A.1: the first cycle is number zero.
-                    highest_sequence: (highest - (1 << 16)) as u32,
-                    last_sender_report: last,
-                    delay_since_sender_report: if last == 0 {
-                        0
-                    } else {
-                        ((now - at) * 65_536 / SECOND) as u32
-                    },
-                    ..ReportBlock::default()
-                }
-            })
-            .collect();
-        for blocks in blocks.chunks(31) {
-            items.push(RtcpItem::ReceiverReport { ssrc: 1, reports: blocks.iter().copied().collect() });
-        }
-        if !items.is_empty() {
-            self.send_rtcp(&items);
-        }
-    }
-
-    fn report_decoding(&mut self) {
-        let interval_ms = (DECODE_REPORT_INTERVAL / MILLI) as u32;
-        let own = self.slots.iter_mut().enumerate();
-        let slots: Vec<SlotReport> =
-            own.filter_map(|(at, slot)| slot.take_report(sdp::video_slot(at))).collect();
-        if !slots.is_empty() {
-            let report = signalling::Report { interval_ms, slots };
-            self.say(ClientMessage::Report(report));
-        }
-    }
-
-    /// Sends what the pacer lets go.
-    fn pace(&mut self, now: Micros) {
-        let target: u64 = self.cameras.iter().map(|(camera, _)| camera.encoder().target()).sum();
-        let rate = target.max(PACING_LEAST) * self.pacing / 100;
-        while self.next_send <= now
-            && let Some(ready) = self.outbox.pop_front()
-        {
-            self.send(&ready);
-            let time = ready.size() as u64 * 8 * SECOND / rate;
-            self.next_send = self.next_send.max(now.saturating_sub(5 * MILLI)) + time;
-        }
-    }
-
-    fn send(&mut self, ready: &Ready) {
-        let datagram = ready.write(&self.ids, self.transport_wide);
-        self.repeated += if ready.is_repeated() { datagram.len() as u64 } else { 0 };
-        self.transport_wide = self.transport_wide.wrapping_add(1);
-        self.out.push(Effect::Datagram(datagram));
-    }
-
-    fn send_rtcp(&mut self, items: &[RtcpItem]) {
-        let mut bytes = Vec::new();
-        write_rtcp(items, &mut bytes);
-        self.out.push(Effect::Datagram(BytesMut::from(&bytes[..])));
     }
 }
