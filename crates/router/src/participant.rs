@@ -134,16 +134,21 @@ impl Participant {
         self.slots.iter_mut().for_each(Slot::interrupt);
     }
 
-    /// Something came of it. Whether that ends a silence.
+    /// Something came of it. Whether it is the first word, or ends a silence.
     pub(crate) fn hear(&mut self, now: Timestamp) -> bool {
-        self.heard = Some(now);
-        std::mem::take(&mut self.is_silent)
+        let is_first = self.heard.replace(now).is_none();
+        std::mem::take(&mut self.is_silent) || is_first
     }
 
-    /// Looks whether it fell silent: not only its pictures, which may be still, but everything. Whether it did since the last look.
+    /// When it is silent if nothing comes until then; `None` while it is, or was never heard.
+    pub(crate) fn silent_at(&self) -> Option<Timestamp> {
+        self.heard.filter(|_| !self.is_silent).map(|heard| heard + SILENCE)
+    }
+
+    /// Looks whether it fell silent: not only its pictures, which may be still, but everything. Whether it did.
     pub(crate) fn notice_silence(&mut self, now: Timestamp) -> bool {
-        let is_silent = self.heard.is_some_and(|at| now - at > SILENCE);
-        !std::mem::replace(&mut self.is_silent, is_silent) && is_silent
+        self.is_silent = self.silent_at().is_some_and(|at| at <= now);
+        self.is_silent
     }
 
     /// Nothing comes of it: whatever it published may be a ghost.

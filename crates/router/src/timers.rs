@@ -16,6 +16,8 @@ pub(crate) enum Timer {
     Publisher(PublicationId),
     /// Voices fade.
     Speakers,
+    /// Nothing may have come of the participant at that position for too long.
+    Silence(usize),
 }
 
 /// The deadlines of a room.

@@ -1,6 +1,6 @@
 //! What is done because its time has come.
 //!
-//! Owns which part each timer belongs to: selections, sender reports, the way out, publishers, voices. Leaves the
+//! Owns which part each timer belongs to: selections, sender reports, the way out, publishers, voices, silence. Leaves the
 //! order of deadlines to `timers`.
 
 use std::collections::BTreeMap;
@@ -22,29 +22,45 @@ use crate::{Output, PublicationId, RoomEvent};
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Room {
-    /// Does everything that is due.
+    /// Does everything that is due, also what becomes so by it: a picture that starts is reported with its start.
     pub(super) fn run_timers(&mut self, now: Timestamp, out: &mut Vec<Output>) {
-        self.run_due(now, out);
-        self.settle(now, out);
-        // A picture that starts with what has just been settled is reported at once.
-        self.run_due(now, out);
-        self.settle(now, out);
+        while self.timers.next().is_some_and(|at| at <= now) {
+            while let Some(timer) = self.timers.pop_due(now) {
+                self.run(timer, now, out);
+            }
+            self.settle(now, out);
+        }
     }
 
-    fn run_due(&mut self, now: Timestamp, out: &mut Vec<Output>) {
-        while let Some(timer) = self.timers.pop_due(now) {
-            match timer {
-                Timer::Select(at) => {
-                    self.reselect.insert(at);
-                }
-                Timer::Report(at) => self.report(now, at, out),
-                Timer::Egress(at) => self.run_egress(now, at, out),
-                Timer::Publisher(id) => {
-                    self.pursue.insert(id);
-                }
-                Timer::Speakers => self.update_speakers(now, out),
+    fn run(&mut self, timer: Timer, now: Timestamp, out: &mut Vec<Output>) {
+        match timer {
+            Timer::Select(at) => {
+                self.reselect.insert(at);
             }
+            Timer::Report(at) => self.report(now, at, out),
+            Timer::Egress(at) => self.run_egress(now, at, out),
+            Timer::Publisher(id) => {
+                self.pursue.insert(id);
+            }
+            Timer::Speakers => self.update_speakers(now, out),
+            Timer::Silence(at) => self.notice_silence(now, at),
         }
+    }
+
+    /// Something came of a participant.
+    pub(super) fn hear_from(&mut self, now: Timestamp, at: usize) {
+        let Some(sender) = self.participants[at].as_mut() else { return };
+        if sender.hear(now) {
+            self.reassign.video = true;
+            self.timers.set(Timer::Silence(at), sender.silent_at());
+        }
+    }
+
+    /// Whoever is not heard of any more gives its place on the screens to somebody alive.
+    fn notice_silence(&mut self, now: Timestamp, at: usize) {
+        let Some(sender) = self.participants[at].as_mut() else { return };
+        self.reassign.video |= sender.notice_silence(now);
+        self.timers.set(Timer::Silence(at), sender.silent_at());
     }
 
     /// Sends what is due on the way to a participant.

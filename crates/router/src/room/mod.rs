@@ -127,6 +127,7 @@ impl Room {
         self.timers.set(Timer::Select(at), None);
         self.timers.set(Timer::Report(at), None);
         self.timers.set(Timer::Egress(at), None);
+        self.timers.set(Timer::Silence(at), None);
         self.speakers.remove(id);
         self.settle(now, out);
     }

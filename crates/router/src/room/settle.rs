@@ -85,24 +85,6 @@ impl Room {
         }
     }
 
-    /// Something came of a participant.
-    pub(super) fn hear_from(&mut self, now: Timestamp, at: usize) {
-        self.reassign.video |= self.participants[at].as_mut().is_some_and(|sender| sender.hear(now));
-    }
-
-    /// Whoever is shown to a participant and is not heard of any more gives its slot to somebody alive.
-    fn notice_ghosts(&mut self, now: Timestamp, at: usize) {
-        let Some(receiver) = self.participants[at].as_ref() else { return };
-        let shown =
-            receiver.slots.iter().filter(|slot| slot.kind == MediaKind::Video).filter_map(|slot| slot.shows);
-        let owners: Vec<usize> =
-            shown.filter_map(|id| self.publications.get(&id)).map(|publication| publication.owner).collect();
-        for owner in owners {
-            self.reassign.video |=
-                self.participants[owner].as_mut().is_some_and(|sender| sender.notice_silence(now));
-        }
-    }
-
     /// Video publications in the order in which they fill `auto` slots: what is on, of whom something is heard, screens, who
     /// spoke last, who came first.
     fn video_candidates(&self) -> Vec<PublicationId> {
@@ -187,7 +169,6 @@ impl Room {
 
     /// Chooses encodings for one participant and acts upon it.
     fn select(&mut self, now: Timestamp, at: usize, out: &mut Vec<Output>) {
-        self.notice_ghosts(now, at);
         let Some(receiver) = self.participants[at].as_mut() else { return };
         let (is_ready, ready_at) = (receiver.take_ready(now), receiver.ready_at());
         let budget = receiver.egress.budget(now);
