@@ -83,19 +83,50 @@ async fn av1_in_spatial_layers() {
     a_call_in("av1", "svc", 1).await;
 }
 
-/// A device that does not decode what somebody sends shows why, instead of a black picture.
+/// Makes a browser that lacks the codecs whose names match `which`. `end`: `RTCRtpSender` or `RTCRtpReceiver`.
+fn lacks(end: &str, which: &str) -> String {
+    format!(
+        "{{ const all = {end}.getCapabilities.bind({end});\
+        {end}.getCapabilities = kind => {{ const found = all(kind);\
+        return {{ ...found, codecs: found.codecs.filter(c => !/{which}/i.test(c.mimeType)) }}; }}; }}"
+    )
+}
+
+/// A device that does not decode what somebody sends shows why, instead of a black picture, where the sender has nothing else.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_cannot_decode_a_codec_is_told_so() {
     let call = Call::start().await;
-    let _camera =
-        call.join(Visitor::new("camera", Screen::SMALL, "&video=320x180&audio=off&codec=vp9")).await;
-    const WITHOUT_VP9: &str = "const all = RTCRtpReceiver.getCapabilities.bind(RTCRtpReceiver);\
-        RTCRtpReceiver.getCapabilities = kind => { const found = all(kind);\
-        return { ...found, codecs: found.codecs.filter(c => !/VP9/i.test(c.mimeType)) }; };";
-    let viewer = call.join(Visitor::desktop("viewer").prepared_by(WITHOUT_VP9.to_owned())).await;
+    let camera = Visitor::new("camera", Screen::SMALL, "&video=320x180&audio=off&codec=vp9");
+    let _camera = call.join(camera.prepared_by(lacks("RTCRtpSender", "VP8|H264|AV1"))).await;
+    let viewer = call.join(Visitor::desktop("viewer").prepared_by(lacks("RTCRtpReceiver", "VP9"))).await;
     let reason = viewer.until("a reason", |seen| seen.video_of("camera")?.reason.clone());
     assert_eq!(reason.await, "codec");
     let said = "[...document.querySelectorAll('.badge')].some(badge => badge.dataset.reason === 'codec')";
     viewer.until_js("the tile says it", said).await;
     assert!(viewer.look().await.decoded_of("camera").is_none());
+}
+
+/// A call in VP9 becomes one in VP8 while somebody is there who does not decode VP9, and one in VP9 again afterwards.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publisher_changes_to_a_codec_that_everybody_decodes() {
+    for layers in ["simulcast", "svc"] {
+        let call = Call::start().await;
+        let query = format!("&video=640x360&fps=15&audio=off&codec=vp9&layers={layers}");
+        let _camera = call.join(Visitor::new("camera", Screen::SMALL, &query)).await;
+        let desktop = call.join(Visitor::desktop("desktop")).await;
+        let comes_in = |codec: &str| {
+            format!(
+                "terrace.slots.some(s => s.kind === 'video' && s.decoded?.codec === '{codec}' && s.decoded.fps > 5)"
+            )
+        };
+        desktop.until_js("what the camera wishes", &comes_in("VP9")).await;
+
+        let modest = Visitor::desktop("modest").prepared_by(lacks("RTCRtpReceiver", "VP9|AV1"));
+        let modest = call.join(modest).await;
+        modest.until_js("a picture that it decodes", &comes_in("VP8")).await;
+        desktop.until_js("the same for everybody", &comes_in("VP8")).await;
+
+        modest.close().await;
+        desktop.until_js("its own wish again", &comes_in("VP9")).await;
+    }
 }

@@ -13,7 +13,9 @@ fn functions(files: &[File]) -> BTreeSet<&str> {
         .iter()
         .filter(|file| file.is_rust())
         .flat_map(|file| file.text.lines())
-        .filter_map(|line| line.trim_start().strip_prefix("fn ")?.split(['(', '<']).next())
+        .filter_map(|line| {
+            line.trim_start().trim_start_matches("async ").strip_prefix("fn ")?.split(['(', '<']).next()
+        })
         .collect()
 }
 

@@ -48,12 +48,16 @@ test("a publication without simulcast has one encoding without a name", () => {
 });
 
 test("layers are several encodings or one, and each codec is told what it needs to know", () => {
-  assert.deepEqual(layered(CAMERA, "vp8", "svc"), CAMERA, "VP8 has no spatial layers");
-  assert.deepEqual(layered([], "vp9", "svc"), [], "sound has none either");
-  const simulcast = layered(CAMERA, "av1", "simulcast");
+  assert.deepEqual(layered(CAMERA, "vp8", false), CAMERA, "several encodings");
+  assert.deepEqual(layered([], "vp9", true), [], "sound has none either");
+  const simulcast = layered(CAMERA, "av1", false);
   assert.deepEqual(simulcast.map(({ rid, scalabilityMode }) => [rid, scalabilityMode]), [["q", "L1T3"], ["h", "L1T3"], ["f", "L1T3"]]);
-  const svc = layered(SCREEN, "vp9", "svc");
+  const svc = layered(SCREEN, "vp9", true);
   assert.deepEqual(svc, [{ scalabilityMode: "L2T3_KEY", maxBitrate: 3_100_000, maxFramerate: 15 }]);
+  const alone = [{ ...svc[0], active: true }];
+  const plain = layered(SCREEN, "vp8", true);
+  assert.equal(obey(alone, [{ active: true }], plain), true, "another codec, without spatial layers");
+  assert.deepEqual(alone, [{ scalabilityMode: "L1T3", maxBitrate: 3_100_000, maxFramerate: 15, active: true }]);
   const kept = svc.map((encoding) => ({ ...encoding, active: true }));
   assert.equal(obey(kept, [{ active: false, max_fps: 30 }], svc), true);
   assert.deepEqual(kept, [{ scalabilityMode: "L2T3_KEY", maxBitrate: 3_100_000, maxFramerate: 15, active: false }]);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connectionProblem, deviceProblem, deviceTrouble, endingWords } from "../../crates/server/web/sdk/problems.js";
-import { preferred } from "../../crates/server/web/sdk/peer.js";
+import { chosen, preferred } from "../../crates/server/web/sdk/codecs.js";
 
 test("what browsers throw has a name of ours", () => {
   /** @type {[string, boolean, string][]} */
@@ -46,7 +46,7 @@ test("codecs that are offered", () => {
   assert.deepEqual(preferred("video", known).map(({ mimeType, sdpFmtpLine }) => [mimeType, sdpFmtpLine]), [
     ["video/VP8", undefined], ["video/H264", "packetization-mode=1;profile-level-id=42e01f"], ["video/VP9", "profile-id=0"],
     ["video/AV1", "level-idx=5;profile=0;tier=0"], ["video/rtx", undefined]]);
-  const names = (/** @type {import("../../crates/server/web/sdk/peer.js").VideoCodec} */ codec, list = known) =>
+  const names = (/** @type {import("../../crates/server/web/sdk/codecs.js").VideoCodec} */ codec, list = known) =>
     preferred("video", list, { codec }).map(({ mimeType }) => mimeType);
   assert.deepEqual(names("vp9"), ["video/VP9", "video/rtx"], "the one that is wanted, alone");
   assert.deepEqual(names("av1", known.slice(3)), ["video/VP8", "video/H264", "video/VP9", "video/rtx"], "not encoded here");
@@ -55,4 +55,20 @@ test("codecs that are offered", () => {
     preferred("audio", [codec("audio/red"), codec("audio/G722"), codec("audio/opus")], encoder).map(({ mimeType }) => mimeType);
   assert.deepEqual(sound(), ["audio/opus", "audio/red"]);
   assert.deepEqual(sound({ redundancy: true }), ["audio/red", "audio/opus"]);
+});
+
+test("the codec that is sent is one's own wish, or serves the receivers better", () => {
+  const all = ["VP8", "H264", "VP9", "AV1"];
+  /** @type {[string, Parameters<typeof chosen>, ReturnType<typeof chosen>][]} */
+  const cases = [
+    ["no wish and any codec: the server's order", [undefined, undefined, all], undefined],
+    ["a wish, and any codec", ["av1", null, all], "av1"],
+    ["everybody decodes the wish", ["av1", ["VP8", "AV1"], all], "av1"],
+    ["somebody does not", ["av1", ["H264", "VP8"], all], "vp8"],
+    ["VP8 is what is sent without a wish", [undefined, ["VP8", "H264"], all], undefined],
+    ["not even that", [undefined, ["VP9", "H264"], all], "h264"],
+    ["nothing of it is encoded here", ["vp9", ["AV1"], ["VP8", "VP9"]], "vp9"],
+    ["nothing is for anybody", ["vp9", [], all], "vp9"],
+  ];
+  for (const [why, given, expected] of cases) assert.equal(chosen(...given), expected, why);
 });

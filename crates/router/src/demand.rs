@@ -6,9 +6,11 @@
 
 use std::time::Duration;
 
+use selector::CodecSet;
 use units::Timestamp;
 
 use crate::publication::MAX_ENCODINGS;
+use crate::select::forwarded;
 
 /// How long a publisher has to start an encoding that is wanted again before it counts as unable.
 const WAKE_TIME: Duration = Duration::from_secs(2);
@@ -77,16 +79,46 @@ enum Wish {
     Off,
 }
 
-/// What is wanted of one publication. An encoding is wanted until the contrary is known.
+/// The codecs that a publisher was told. One that some receiver lacks is given up at once; one that all have again may be taken
+/// up later, since each change costs an offer and a keyframe.
+#[derive(Clone, Copy, Debug)]
+struct Codecs {
+    told: CodecSet,
+    /// Others would do, since then.
+    wider_since: Option<Timestamp>,
+}
+
+impl Codecs {
+    /// Takes note of what serves the receivers. Returns true when the publisher has to be told.
+    fn update(&mut self, now: Timestamp, joint: CodecSet, delay: Duration) -> bool {
+        if joint == self.told {
+            self.wider_since = None;
+            return false;
+        }
+        let narrower = self.told.iter().any(|codec| !joint.contains(codec));
+        let is_due = narrower || now - *self.wider_since.get_or_insert(now) >= delay;
+        if is_due {
+            *self = Self { told: joint, wider_since: None };
+        }
+        is_due
+    }
+}
+
+/// What is wanted of one publication. An encoding is wanted until the contrary is known, and in any codec.
 #[derive(Debug)]
 pub(crate) struct Demand {
     wishes: [Wish; MAX_ENCODINGS],
     rates: [Rate; MAX_ENCODINGS],
+    codecs: Codecs,
 }
 
 impl Default for Demand {
     fn default() -> Self {
-        Self { wishes: [Wish::On; MAX_ENCODINGS], rates: [Rate::default(); MAX_ENCODINGS] }
+        Self {
+            wishes: [Wish::On; MAX_ENCODINGS],
+            rates: [Rate::default(); MAX_ENCODINGS],
+            codecs: Codecs { told: forwarded(), wider_since: None },
+        }
     }
 }
 
@@ -96,9 +128,10 @@ impl Demand {
         &mut self,
         now: Timestamp,
         joint: [Joint; MAX_ENCODINGS],
+        codecs: CodecSet,
         off_delay: Duration,
     ) -> bool {
-        let mut tell = false;
+        let mut tell = self.codecs.update(now, codecs, off_delay);
         for ((wish, rate), joint) in self.wishes.iter_mut().zip(&mut self.rates).zip(joint) {
             match joint {
                 Joint::Wanted { fps } => tell |= rate.update(now, fps, off_delay),
@@ -132,6 +165,11 @@ impl Demand {
         self.rates[encoding].told
     }
 
+    /// The codecs that serve the receivers best; `None` for any.
+    pub(crate) fn codecs(&self) -> Option<CodecSet> {
+        Some(self.codecs.told).filter(|codecs| *codecs != forwarded())
+    }
+
     /// Whether an encoding that does not arrive may be expected to, once it is wanted: it is off by our own
     /// word, or has only just been asked for.
     pub(crate) fn explains_silence(&self, encoding: usize, now: Timestamp) -> bool {
@@ -149,7 +187,8 @@ impl Demand {
             Wish::On | Wish::Waking { .. } | Wish::Off => None,
         };
         let slowing = self.rates.iter().filter_map(|rate| Some(rate.lower_since? + off_delay));
-        self.wishes.iter().filter_map(fading).chain(slowing).min()
+        let widening = self.codecs.wider_since.map(|since| since + off_delay);
+        self.wishes.iter().filter_map(fading).chain(slowing).chain(widening).min()
     }
 }
 
@@ -176,7 +215,7 @@ mod tests {
             let now = Timestamp::from_millis(ms);
             let all: [Joint; MAX_ENCODINGS] =
                 std::array::from_fn(|at| if at > 0 || wanted { Joint::ALL } else { Joint::Unwanted });
-            assert_eq!(demand.update(now, all, DELAY), tell, "{why}");
+            assert_eq!(demand.update(now, all, forwarded(), DELAY), tell, "{why}");
             assert_eq!(demand.is_active(0), active, "{why}");
         }
         assert!(demand.explains_silence(0, Timestamp::from_millis(9_100)), "it needs a moment to start");
@@ -187,9 +226,9 @@ mod tests {
     fn asks_to_be_woken_only_while_something_fades() {
         let mut demand = Demand::default();
         assert_eq!(demand.deadline(DELAY), None);
-        demand.update(Timestamp::from_secs(1), [Joint::Unwanted; MAX_ENCODINGS], DELAY);
+        demand.update(Timestamp::from_secs(1), [Joint::Unwanted; MAX_ENCODINGS], forwarded(), DELAY);
         assert_eq!(demand.deadline(DELAY), Some(Timestamp::from_secs(4)));
-        demand.update(Timestamp::from_secs(4), [Joint::Unwanted; MAX_ENCODINGS], DELAY);
+        demand.update(Timestamp::from_secs(4), [Joint::Unwanted; MAX_ENCODINGS], forwarded(), DELAY);
         assert_eq!(demand.deadline(DELAY), None);
     }
 
@@ -212,8 +251,33 @@ mod tests {
             let mut joint = [Joint::ALL; MAX_ENCODINGS];
             joint[1] = Joint::Unwanted;
             limits.iter().for_each(|limit| joint[1].join(*limit));
-            assert_eq!(demand.update(Timestamp::from_millis(ms), joint, DELAY), tell, "{why}");
+            let tells = demand.update(Timestamp::from_millis(ms), joint, forwarded(), DELAY);
+            assert_eq!(tells, tell, "{why}");
             assert_eq!((demand.max_fps(1), demand.max_fps(0)), (told, None), "{why}");
+        }
+    }
+
+    #[test]
+    fn codecs_are_narrowed_at_once_and_widened_with_a_delay() {
+        use selector::Codec::{self, Av1, H264, Vp8, Vp9};
+        const ALL: [Codec; 4] = [Vp8, Vp9, H264, Av1];
+        let mut demand = Demand::default();
+        type Step<'a> = (u64, &'a [Codec], bool, Option<&'a [Codec]>, &'a str);
+        let steps: [Step<'_>; 8] = [
+            (0, &ALL, false, None, "any, as at the start"),
+            (1_000, &[Vp8, Vp9], true, Some(&[Vp8, Vp9]), "somebody lacks the others"),
+            (2_000, &[Vp8, Vp9, Av1], false, Some(&[Vp8, Vp9]), "one more would do: wait"),
+            (3_000, &[Vp8, Vp9], false, Some(&[Vp8, Vp9]), "no longer"),
+            (4_000, &ALL, false, Some(&[Vp8, Vp9]), "wait anew"),
+            (6_900, &ALL, false, Some(&[Vp8, Vp9]), "still"),
+            (7_000, &ALL, true, None, "any"),
+            (7_001, &[H264], true, Some(&[H264]), "at once, though it is long since"),
+        ];
+        for (ms, joint, tell, told, why) in steps {
+            let (now, joint) = (Timestamp::from_millis(ms), joint.iter().copied().collect());
+            assert_eq!(demand.update(now, [Joint::ALL; MAX_ENCODINGS], joint, DELAY), tell, "{why}");
+            assert_eq!(demand.codecs(), told.map(|codecs| codecs.iter().copied().collect()), "{why}");
+            assert_eq!(demand.deadline(DELAY).is_some(), joint != demand.codecs.told, "{why}");
         }
     }
 }

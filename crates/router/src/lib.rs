@@ -39,6 +39,7 @@
 mod assign;
 mod audio;
 mod capture;
+mod census;
 mod config;
 mod demand;
 mod egress;

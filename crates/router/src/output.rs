@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use packet::{MediaKind, Mid, OutgoingHeader, Rid, RtcpItem};
-use selector::Reason;
+use selector::{CodecSet, Reason};
 use smallvec::SmallVec;
 use units::Bitrate;
 
@@ -98,6 +98,8 @@ pub enum RoomEvent {
         publication: PublicationId,
         /// One entry per encoding, in the order of the offer.
         encodings: Vec<EncodingDemand>,
+        /// The codecs that serve the receivers best; `None` for any.
+        codecs: Option<CodecSet>,
     },
     /// The selector decided otherwise than before, for the decision log.
     Decision {

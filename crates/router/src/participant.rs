@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use packet::Mid;
+use packet::{MediaKind, Mid};
 use rand::Rng;
-use selector::{DecodeHealth, DeviceProfile};
+use selector::{CodecSet, DecodeHealth, DeviceProfile};
 use units::Timestamp;
 
 use crate::capture::WallClock;
@@ -79,6 +79,13 @@ impl Participant {
         }
     }
 
+    /// The codecs in which it can be sent pictures; `None` while it has no slot for them.
+    pub(crate) fn decodes(&self) -> Option<CodecSet> {
+        let slots = self.slots.iter().filter(|slot| slot.kind == MediaKind::Video && slot.is_active());
+        let agreed = slots.map(Slot::codecs).reduce(CodecSet::union)?;
+        Some(agreed.intersection(self.device.codecs))
+    }
+
     /// The publication of a section.
     pub(crate) fn publication(&self, mid: Mid) -> Option<PublicationId> {
         self.publications.iter().find(|(other, _)| *other == mid).map(|(_, id)| *id)
@@ -101,7 +108,7 @@ impl Participant {
                 }
                 None => {
                     let mut slot = Slot::new(section, rng);
-                    if self.has_view && section.kind == packet::MediaKind::Video {
+                    if self.has_view && section.kind == MediaKind::Video {
                         slot.view.want = Want::Nothing;
                     }
                     slot
@@ -117,8 +124,8 @@ impl Participant {
         self.has_view = true;
         for slot in &mut self.slots {
             let unlisted = match slot.kind {
-                packet::MediaKind::Audio => Want::Auto,
-                packet::MediaKind::Video => Want::Nothing,
+                MediaKind::Audio => Want::Auto,
+                MediaKind::Video => Want::Nothing,
             };
             let listed = view.iter().find(|view| view.mid == slot.mid).copied();
             slot.view = listed.unwrap_or(SlotView::new(slot.mid, unlisted));
@@ -183,13 +190,13 @@ impl Participant {
         out: &mut Vec<Output>,
     ) -> Verdict {
         let slot = &mut self.slots[slot];
-        let waits = slot.kind == packet::MediaKind::Video && self.ready_at.is_some_and(|at| now < at);
+        let waits = slot.kind == MediaKind::Video && self.ready_at.is_some_and(|at| now < at);
         if !self.connected || waits {
             return Verdict::Drop;
         }
         let verdict = slot.handle(now, origin, media, &mut self.egress, out);
         if verdict == Verdict::Switch {
-            if slot.kind == packet::MediaKind::Video {
+            if slot.kind == MediaKind::Video {
                 self.egress.stats_mut().switches += 1;
             }
             for seq in media.seq + 1..=encoding.newest().unwrap_or(media.seq) {

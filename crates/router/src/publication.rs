@@ -4,6 +4,7 @@
 //! demanded of the publisher and who receives it. Leaves the choice between encodings to `selector`.
 
 use packet::{Codec, MediaKind, Mid, Rid};
+use selector::CodecSet;
 use units::Timestamp;
 
 use crate::audio::LevelMeter;
@@ -12,6 +13,7 @@ use crate::demand::Demand;
 use crate::encoding::{Discard, Encoding, Received};
 use crate::input::{Incoming, SendingSection, Source};
 use crate::keyframe::KeyframeRequests;
+use crate::select::forwarded;
 use crate::voice::Voice;
 use crate::{EncodingState, ParticipantId, PublicationId, PublicationState};
 
@@ -35,6 +37,8 @@ pub(crate) struct Publication {
     pub(crate) mid: Mid,
     pub(crate) kind: MediaKind,
     pub(crate) codec: Codec,
+    /// The codecs that serve the other participants best.
+    pub(crate) codecs: CodecSet,
     pub(crate) source: Source,
     /// The agreed direction sends.
     pub(crate) active: bool,
@@ -74,6 +78,7 @@ impl Publication {
             mid: section.mid,
             kind: section.kind,
             codec: section.codec,
+            codecs: forwarded(),
             source: Source::of(section.kind),
             active: section.active,
             muted: false,

@@ -229,7 +229,13 @@ pub(crate) fn decodes(codecs: selector::CodecSet, codec: Codec) -> bool {
     self::codec(codec).is_none_or(|codec| codecs.contains(codec))
 }
 
-fn codec(codec: Codec) -> Option<selector::Codec> {
+/// Every codec of pictures that can be forwarded.
+pub(crate) fn forwarded() -> selector::CodecSet {
+    Codec::ALL.iter().copied().filter_map(codec).collect()
+}
+
+/// A codec as the selector knows it, which decides about pictures only.
+pub(crate) fn codec(codec: Codec) -> Option<selector::Codec> {
     match codec {
         Codec::Vp8 => Some(selector::Codec::Vp8),
         Codec::Vp9 => Some(selector::Codec::Vp9),

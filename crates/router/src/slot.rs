@@ -10,7 +10,7 @@ use packet::extension::dependency::Edit;
 use packet::rtx::osn;
 use packet::{MediaKind, Mid, OutgoingHeader, RtcpItem};
 use rand::Rng;
-use selector::{Reason, Stability};
+use selector::{CodecSet, Reason, Stability};
 use units::Timestamp;
 
 use crate::egress::Egress;
@@ -21,6 +21,7 @@ use crate::retransmit::{Cause, Retransmitter};
 use crate::rewrite::pictures::FrameNumbers;
 use crate::rewrite::time::Landing;
 use crate::rewrite::{Origin, Rewriter, Rewritten, Sent};
+use crate::select;
 use crate::switch::{Switch, Verdict};
 use crate::thinning::{Fate, Thinning};
 use crate::{NextStep, OutgoingPacket, PacketKind, Prefix, PublicationId};
@@ -127,6 +128,11 @@ impl Slot {
     /// Whether packets of that codec can be sent in it.
     pub(crate) fn accepts(&self, codec: packet::Codec) -> bool {
         self.codec(codec).is_some()
+    }
+
+    /// The codecs of pictures that can be sent in it.
+    pub(crate) fn codecs(&self) -> CodecSet {
+        self.codecs.iter().filter_map(|agreed| select::codec(agreed.codec)).collect()
     }
 
     /// Sets the target and which of its layers are wanted. While a smaller picture is waited for, `relieve` leaves only

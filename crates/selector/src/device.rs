@@ -100,6 +100,16 @@ impl CodecSet {
         self.0 & (1 << codec as u8) != 0
     }
 
+    /// The codecs of either.
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// The codecs of both.
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// Its codecs, in the order of [`Codec::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Codec> {
         Codec::ALL.into_iter().filter(move |codec| self.contains(*codec))

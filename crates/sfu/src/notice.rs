@@ -46,8 +46,8 @@ impl Sfu {
                 room.speakers.clone_from(&speakers);
                 self.tell_room(id, None, &ServerMessage::Speakers(Speakers { speakers }));
             }
-            RoomEvent::Demand { participant, mid, publication, encodings } => {
-                let demand = wire::demand(publication, mid, &encodings);
+            RoomEvent::Demand { participant, mid, publication, encodings, codecs } => {
+                let demand = wire::demand(publication, mid, &encodings, codecs);
                 if let Some(owner) = self.participants.get_mut(&participant) {
                     owner.demand.insert(publication, demand.clone());
                 }

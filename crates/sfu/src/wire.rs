@@ -168,6 +168,7 @@ pub(crate) fn demand(
     publication: PublicationId,
     mid: Mid,
     encodings: &[router::EncodingDemand],
+    codecs: Option<selector::CodecSet>,
 ) -> signalling::Demand {
     signalling::Demand {
         publication: publication_id(publication),
@@ -181,6 +182,7 @@ pub(crate) fn demand(
                 max_fps: encoding.max_fps,
             })
             .collect(),
+        codecs: codecs.map(|codecs| codecs.iter().map(|codec| codec.name().to_owned()).collect()),
     }
 }
 

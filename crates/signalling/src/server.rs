@@ -254,6 +254,10 @@ pub struct Demand {
     pub mid: String,
     /// One entry per encoding that was offered.
     pub encodings: Vec<EncodingDemand>,
+    /// The codecs that serve those who watch best, by their names in SDP: all of them decode these, where there is such a codec.
+    /// Absent for any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codecs: Option<Vec<String>>,
 }
 
 /// What is wanted of one encoding. Maps onto `RTCRtpSender.setParameters()`.

@@ -129,6 +129,7 @@ impl Room {
         self.timers.set(Timer::Egress(at), None);
         self.timers.set(Timer::Silence(at), None);
         self.speakers.remove(id);
+        self.reassign.video = true;
         self.settle(now, out);
     }
 
@@ -162,6 +163,8 @@ impl Room {
     ) {
         let Some(at) = self.position(id) else { return };
         let Some(participant) = self.participants[at].as_mut() else { return };
+        // What it decodes decides what its slots show, and in which codec others send.
+        self.reassign.video |= participant.device.codecs != device.codecs;
         participant.device = device;
         // How many frames are of use may have changed.
         self.pursue.extend(participant.slots.iter().filter_map(|slot| slot.shows));

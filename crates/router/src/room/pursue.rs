@@ -90,7 +90,8 @@ impl Room {
                 publication.keyframes.ask(at as u8);
             }
         }
-        let tell = publication.demand.update(now, wanted, self.config.demand_off_delay);
+        let codecs = publication.codecs;
+        let tell = publication.demand.update(now, wanted, codecs, self.config.demand_off_delay);
         let fading = publication.demand.deadline(self.config.demand_off_delay);
         if tell {
             out.push(Output::Event(demand_event(publication)));
@@ -137,5 +138,6 @@ fn demand_event(publication: &Publication) -> RoomEvent {
         mid: publication.mid,
         publication: publication.id,
         encodings: publication.encodings.iter().enumerate().map(encoding).collect(),
+        codecs: publication.demand.codecs(),
     }
 }

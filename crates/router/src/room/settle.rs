@@ -13,6 +13,7 @@ use units::{Bitrate, Timestamp};
 
 use super::Room;
 use crate::assign::{Place, assign};
+use crate::census::Census;
 use crate::participant::Participant;
 use crate::publication::{Publication, SlotRef};
 use crate::rewrite::Origin;
@@ -35,6 +36,7 @@ impl Room {
     pub(super) fn decide(&mut self, now: Timestamp, out: &mut Vec<Output>) {
         let reassign = std::mem::take(&mut self.reassign);
         if reassign.video {
+            self.take_census();
             self.assign_all(MediaKind::Video, &self.video_candidates(), out);
         }
         if reassign.audio {
@@ -82,6 +84,20 @@ impl Room {
     fn assign_all(&mut self, kind: MediaKind, candidates: &[PublicationId], out: &mut Vec<Output>) {
         for at in 0..self.participants.len() {
             self.assign_one(at, kind, candidates, out);
+        }
+    }
+
+    /// Counts who decodes what. A publisher may have to send in another codec when that changes.
+    fn take_census(&mut self) {
+        let mut census = Census::default();
+        let receivers = self.participants.iter().flatten();
+        receivers.filter_map(Participant::decodes).for_each(|codecs| census.add(codecs));
+        for publication in self.publications.values_mut().filter(|p| p.kind == MediaKind::Video) {
+            let own = self.participants[publication.owner].as_ref().and_then(Participant::decodes);
+            let others = own.map_or(census, |own| census.without(own));
+            if std::mem::replace(&mut publication.codecs, others.joint()) != publication.codecs {
+                self.pursue.insert(publication.id);
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::{BufMut, BytesMut};
 use packet::codec::vp9;
 use packet::{Codec, Extensions, MediaKind, RtpPacket};
-use router::{Incoming, OutgoingPacket, Output, ParticipantId, Room, SendingSection, Want};
+use router::{Incoming, OutgoingPacket, Output, ParticipantId, Room, RoomEvent, SendingSection, Want};
 use selector::{DeviceProfile, Reason};
 use units::Timestamp;
 
@@ -223,6 +223,55 @@ fn a_codec_that_a_receiver_does_not_decode_is_named_and_never_sent() {
         let states = world.room.slots(viewer);
         assert_eq!((states[1].reason, states[1].encoding), (Reason::Codec, None), "{why}");
     }
+}
+
+/// A publisher is asked for a codec that all of the others decode: at once when somebody comes who lacks its own, and later for
+/// any again.
+#[test]
+fn a_publisher_is_asked_for_a_codec_that_everybody_else_decodes() {
+    use selector::Codec::{Av1, H264, Vp8, Vp9};
+    let asked = |world: &World, publisher: u32| {
+        world.events.iter().rev().find_map(|(_, event)| match event {
+            RoomEvent::Demand { participant, codecs, .. } if participant.0 == publisher => Some(*codecs),
+            _ => None,
+        })
+    };
+    let only = |codecs: &[selector::Codec]| Some(Some(codecs.iter().copied().collect()));
+    let device =
+        |codecs: &[selector::Codec]| DeviceProfile { codecs: codecs.iter().copied().collect(), ..generous() };
+    let mut world = World::new();
+    world.camera(Camera::new(1, Codec::Av1));
+    world.camera(Camera::new(2, Codec::Vp8));
+    let viewer = world.receiver(VIEWER, generous(), 1, 0);
+    world.run(1_000);
+    assert_eq!(asked(&world, 1).flatten(), None, "any");
+
+    let modest = world.receiver(VIEWER + 1, device(&[Vp8, H264]), 1, 0);
+    world.run(1);
+    assert_eq!(asked(&world, 1), only(&[Vp8, H264]), "at once");
+    assert_eq!(asked(&world, 2), only(&[Vp8, H264]), "whatever it sends now");
+    // Who sends and receives does not count among its own receivers.
+    let mut own = slots(1, 0);
+    own[0].codecs.retain(|codec| codec.codec == Codec::Vp9);
+    let sending = crate::world::section(&world.cameras[0]);
+    world.act(|room, now, out| room.set_sections(now, ParticipantId(1), &[sending], &own, out));
+    assert_eq!(asked(&world, 1), only(&[Vp8, H264]), "its own slot takes VP9 alone");
+    world.run(3_001);
+    assert_eq!(
+        asked(&world, 2),
+        only(&[Vp8, Vp9, H264]),
+        "two of three is the most that can be served: all are equal"
+    );
+
+    world.act(|room, now, out| room.remove_participant(now, ParticipantId(1), out));
+    world.act(|room, now, out| room.set_device(now, modest, device(&[Vp8, Av1]), out));
+    assert_eq!(asked(&world, 2), only(&[Vp8, Av1]), "a device says something else");
+    world.act(|room, now, out| room.remove_participant(now, modest, out));
+    world.run(1_000);
+    assert_eq!(asked(&world, 2), only(&[Vp8, Av1]), "somebody like it may come again");
+    world.run(3_000);
+    assert_eq!(asked(&world, 2), Some(None), "any again");
+    assert!(world.room.slots(viewer)[0].encoding.is_some());
 }
 
 /// A publisher of three spatial layers in one stream (VP9, L3T1_KEY): after a keyframe each refers to itself only.

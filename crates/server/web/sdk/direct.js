@@ -1,8 +1,9 @@
 // Media straight from one participant to the other, without the server between: a peer connection of its own, negotiated by
 // words that the server passes on. Knows media and those words; when it is used and what is shown of it is for `paths`.
 
+import { preferCodecs } from "./codecs.js";
 import { Emitter } from "./emitter.js";
-import { SENDING, preferCodecs } from "./peer.js";
+import { SENDING } from "./peer.js";
 import { figuresOf } from "./stats.js";
 
 /** @import { Sending } from "./peer.js" */

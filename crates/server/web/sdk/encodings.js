@@ -21,27 +21,30 @@ export const SCREEN = [
 ];
 
 /**
- * Several encodings, or one with spatial layers inside. VP8 and H.264 have no spatial layers.
+ * Several encodings, or one with spatial layers inside.
  * @typedef {"simulcast" | "svc"} Layers
  */
+
+/** Whether a codec has spatial layers. @param {string | undefined} codec */
+export function hasSpatial(codec) {
+  return codec === "vp9" || codec === "av1";
+}
 
 /**
  * A ladder as the browser takes it. VP9 and AV1 need to be told that each encoding stands alone, or only the first is sent;
  * as layers of one stream, the upper ones refer to the lower ones in keyframes only, so that a receiver can be moved down at
- * any picture.
+ * any picture. A stream that was agreed as the only one stays alone where its codec becomes one without spatial layers.
  * @param {readonly Ladder[]} ladder
- * @param {string} codec
- * @param {Layers} layers
+ * @param {string | undefined} codec
+ * @param {boolean} spatial
  * @returns {(Partial<Ladder> & { scalabilityMode?: string })[]}
  */
-export function layered(ladder, codec, layers) {
-  if (codec !== "vp9" && codec !== "av1") return ladder.map((encoding) => ({ ...encoding }));
-  if (layers !== "svc" || ladder.length === 0) {
-    return ladder.map((encoding) => ({ ...encoding, scalabilityMode: "L1T3" }));
-  }
+export function layered(ladder, codec, spatial) {
+  const mode = hasSpatial(codec) ? { scalabilityMode: "L1T3" } : {};
+  if (!spatial || ladder.length === 0) return ladder.map((encoding) => ({ ...encoding, ...mode }));
   const { maxFramerate } = ladder[0] ?? {};
   return [{
-    scalabilityMode: `L${ladder.length}T3_KEY`,
+    scalabilityMode: hasSpatial(codec) ? `L${ladder.length}T3_KEY` : "L1T3",
     maxBitrate: ladder.reduce((sum, encoding) => sum + encoding.maxBitrate, 0),
     ...(maxFramerate === undefined ? {} : { maxFramerate }),
   }];
@@ -49,7 +52,7 @@ export function layered(ladder, codec, layers) {
 
 /**
  * What can be set of an encoding in mid call; RTCRtpEncodingParameters has more, which is left alone.
- * @typedef {{ rid?: string, active?: boolean, maxBitrate?: number, maxFramerate?: number }} Encoding
+ * @typedef {{ rid?: string, active?: boolean, maxBitrate?: number, maxFramerate?: number, scalabilityMode?: string }} Encoding
  */
 
 /**
@@ -57,7 +60,7 @@ export function layered(ladder, codec, layers) {
  * says nothing stays as it is. Returns whether anything changed: `setParameters` is not free.
  * @param {Encoding[]} encodings  of RTCRtpSender.getParameters
  * @param {readonly EncodingDemand[]} wanted
- * @param {readonly Partial<Ladder>[]} ladder
+ * @param {readonly (Partial<Ladder> & { scalabilityMode?: string })[]} ladder
  */
 export function obey(encodings, wanted, ladder) {
   let changed = false;
@@ -76,6 +79,8 @@ export function obey(encodings, wanted, ladder) {
     set(encoding, "active", demand.active);
     set(encoding, "maxBitrate", least(own?.maxBitrate, demand.max_bitrate_bps));
     set(encoding, "maxFramerate", least(own?.maxFramerate, demand.max_fps));
+    // The codec may have become another one.
+    if (own?.scalabilityMode) set(encoding, "scalabilityMode", own.scalabilityMode);
   }
   return changed;
 }

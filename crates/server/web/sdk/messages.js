@@ -52,7 +52,7 @@ export const PATH = "/v1/signal";
  *             rights?: { publish: boolean, subscribe: boolean, administrate: boolean } }} Joined
  * @typedef {{ type: "room", joined?: Participant[], left?: string[], changed?: Participant[] }} RoomChange
  * @typedef {{ type: "slots", slots: SlotState[], estimate_bps?: number, budget_bps?: number }} Slots
- * @typedef {{ type: "demand", publication: string, mid: string, encodings: EncodingDemand[] }} Demand
+ * @typedef {{ type: "demand", publication: string, mid: string, encodings: EncodingDemand[], codecs?: string[] | null }} Demand
  * @typedef {{ type: "pair", round: number, with?: string, offers?: boolean }} Pair
  * @typedef {{ type: "direct", round: number, data: unknown }} Direct
  * @typedef {{ participant: string, level: number }} Speaker

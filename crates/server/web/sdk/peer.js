@@ -1,22 +1,21 @@
 // The peer connection: permanent sections, slots, offers one after the other, simulcast. Knows media, not signalling.
 
+import { chosen, encodable, preferCodecs } from "./codecs.js";
 import { Emitter } from "./emitter.js";
-import { CAMERA, SCREEN, layered, obey } from "./encodings.js";
+import { CAMERA, SCREEN, hasSpatial, layered, obey } from "./encodings.js";
 import { SUBPROTOCOL } from "./messages.js";
 import { figuresOf } from "./stats.js";
 
+/** @import { VideoCodec } from "./codecs.js" */
 /** @import { Layers } from "./encodings.js" */
 /** @import { Demand, Source } from "./messages.js" */
 /** @import { Figures } from "./stats.js" */
 
-/** Video codecs in the order we like them: those of the others cost lines in every section of every offer. */
-const VIDEO_CODECS = ["VP8", "H264", "VP9", "AV1"];
-
 /**
- * How what is sent is encoded: `codec` of pictures is `vp8` unless said otherwise, `layers` is `simulcast`; with `redundancy`
- * every packet of sound repeats the ones before it (RFC 2198), which takes twice the rate and bridges losses.
+ * How what is sent is encoded: `codec` of pictures is `vp8` unless said otherwise, and another one while the receivers do not all
+ * decode it; `layers` is `simulcast`; with `redundancy` every packet of sound repeats the ones before it (RFC 2198), which takes
+ * twice the rate and bridges losses.
  * @typedef {{ codec?: VideoCodec, layers?: Layers, redundancy?: boolean }} Encoder
- * @typedef {"vp8" | "h264" | "vp9" | "av1"} VideoCodec
  */
 
 /**
@@ -107,10 +106,18 @@ export class Peer extends Emitter {
     return transceiver;
   }
 
+  /** How a section is encoded as things stand. @param {Sending} sending */
+  #encoding(sending) {
+    const serving = this.#demands.get(this.midOf(sending) ?? "")?.codecs;
+    return { ...this.#encoder, codec: chosen(this.#encoder.codec, serving, encodable()) };
+  }
+
   /** @param {Sending} sending */
   #encodings(sending) {
-    const { codec = "vp8", layers = "simulcast" } = this.#encoder;
-    return layered(SENDING[sending].ladder, codec, layers);
+    // How many there are was settled with the section, and that settles whether one has the layers of all.
+    const { codec, layers } = this.#encoder;
+    const spatial = layers === "svc" && hasSpatial(codec);
+    return layered(SENDING[sending].ladder, this.#encoding(sending).codec, spatial);
   }
 
   /** Makes an offer and emits it; while another one is unanswered, afterwards. */
@@ -196,16 +203,28 @@ export class Peer extends Emitter {
    * Encodes what is wanted and nothing else. Limits of our own still hold.
    * @param {Demand} demand
    */
-  applyDemand(demand) {
+  async applyDemand(demand) {
+    const sending = this.#sendingOf(demand.mid);
+    if (!sending) return;
+    const before = this.#encoding(sending).codec;
     this.#demands.set(demand.mid, demand);
     this.#obey(demand);
+    const transceiver = this.#senders.get(sending);
+    if (this.#encoding(sending).codec === before || !transceiver) return;
+    preferCodecs(transceiver, this.#encoding(sending));
+    await this.negotiate();
+  }
+
+  /** @param {string} mid */
+  #sendingOf(mid) {
+    return [...this.#senders.keys()].find((sending) => this.midOf(sending) === mid);
   }
 
   /** @param {Demand} demand */
   #obey(demand) {
-    const found = [...this.#senders].find(([, { mid }]) => mid === demand.mid);
-    if (!found) return;
-    const [sending, { sender }] = found;
+    const sending = this.#sendingOf(demand.mid);
+    const sender = sending && this.#senders.get(sending)?.sender;
+    if (!sender) return;
     this.#parameters = this.#parameters.then(async () => {
       const parameters = sender.getParameters();
       if (obey(parameters.encodings, demand.encodings, this.#encodings(sending))) await sender.setParameters(parameters);
@@ -229,41 +248,4 @@ export class Peer extends Emitter {
     this.#connection.onconnectionstatechange = null;
     this.#connection.close();
   }
-}
-
-/** @param {RTCRtpTransceiver} transceiver @param {Encoder} [wanted]  of what is sent */
-export function preferCodecs(transceiver, wanted) {
-  const { kind } = transceiver.receiver.track;
-  const sends = transceiver.direction !== "recvonly";
-  const known = (sends ? RTCRtpSender : RTCRtpReceiver).getCapabilities?.(kind)?.codecs ?? [];
-  try {
-    transceiver.setCodecPreferences(preferred(kind, known, sends ? wanted : undefined));
-  } catch {
-    // An older browser, or one that lists what it does not accept here: its own order will do, in larger offers.
-  }
-}
-
-/**
- * The codecs to offer, in order. Of each only the profile that every browser encodes and decodes; of H.264 also only the
- * packetisation that splits frames (RFC 6184 §5.4). A codec that is wanted is offered alone, as the server has an order of
- * its own; where the browser lacks it, that order decides.
- * @param {string} kind
- * @param {RTCRtpCodec[]} known
- * @param {Encoder} [wanted]
- */
-export function preferred(kind, known, wanted) {
-  /** @param {RTCRtpCodec} codec */
-  const name = (codec) => (codec.mimeType.split("/")[1] ?? "").toUpperCase();
-  if (kind === "audio") {
-    const sound = ["OPUS", "RED"].flatMap((one) => known.filter((codec) => name(codec) === one));
-    return wanted?.redundancy ? sound.reverse() : sound;
-  }
-  const fits = known.filter((codec) => {
-    const parameters = codec.sdpFmtpLine ?? "";
-    if (name(codec) === "H264") return /packetization-mode=1/.test(parameters) && /profile-level-id=42e0/i.test(parameters);
-    return !/(^|;)\s*profile(-id)?=[1-9]/.test(parameters);
-  });
-  const ranked = VIDEO_CODECS.flatMap((known) => fits.filter((codec) => name(codec) === known));
-  const alone = ranked.filter((codec) => name(codec) === wanted?.codec?.toUpperCase());
-  return [...(alone.length > 0 ? alone : ranked), ...known.filter((codec) => name(codec) === "RTX")];
 }

@@ -308,7 +308,7 @@ export class Session extends Emitter {
       case "answer":
         return void this.#guarded(this.#peer?.answered(message.sdp));
       case "demand":
-        return this.#peer?.applyDemand(message);
+        return void this.#guarded(this.#peer?.applyDemand(message));
       case "message":
         return this.emit("message", message);
       case "pair":
