@@ -4,6 +4,7 @@
 //! cargo run --release -p terrace-simulator --example losses -- --group video --seeds 2 --first-seed 11
 //! cargo run --release -p terrace-simulator --example losses -- --group sfu --traces DIR
 //! cargo run --release -p terrace-simulator --example losses -- --case S:steps --series
+//! cargo run --release -p terrace-simulator --example losses -- --drawn 1 --case S:tcp/1.26 --series
 //! ```
 //!
 //! Causes: what of `1 - total` comes from capacity not used (or layers not sent), from waiting in the bottleneck, from
@@ -20,11 +21,16 @@ use simulator::links::record::{Record, STEP};
 use simulator::links::source::SourceSpec;
 use simulator::links::{Case, ControllerKind, suite, trace, world};
 
+/// As many of them as anybody looks at.
+const DRAWN: u64 = 960;
+
 /// What is run.
 struct Asked {
     groups: Vec<String>,
     cases: Vec<String>,
     traces: Option<String>,
+    /// The seed to draw paths from.
+    drawn: Option<u64>,
     controller: ControllerKind,
     seeds: std::ops::Range<u64>,
     series: bool,
@@ -36,6 +42,7 @@ fn main() {
     cases.extend(suite::sfu());
     cases.extend(suite::extra());
     cases.extend(asked.traces.as_deref().map(recordings).unwrap_or_default());
+    cases.extend(asked.drawn.map(|seed| suite::drawn(seed, DRAWN)).unwrap_or_default());
     let one_of = |list: &[String], name: &str| list.is_empty() || list.iter().any(|item| item == name);
     cases.retain(|case| one_of(&asked.groups, &case.group.to_string()) && one_of(&asked.cases, &case.name));
     if asked.series {
@@ -65,6 +72,7 @@ fn asked() -> Asked {
         groups: Vec::new(),
         cases: Vec::new(),
         traces: None,
+        drawn: None,
         controller: ControllerKind::Terrace,
         seeds: 1..2,
         series: false,
@@ -82,6 +90,7 @@ fn asked() -> Asked {
         match argument.as_str() {
             "--group" => asked.groups = list(),
             "--case" => asked.cases = list(),
+            "--drawn" => asked.drawn = Some(number()),
             "--traces" => asked.traces = Some(value.clone()),
             "--estimator" => {
                 asked.controller = ControllerKind::parse(&value).expect("the name of an estimator");

@@ -90,7 +90,7 @@ pub fn jobs(group: Group) -> Vec<(Case, ControllerKind)> {
         Group::Video => suite::video(),
         Group::Sfu => suite::sfu(),
         Group::Extra => suite::extra(),
-        Group::Traces => Vec::new(),
+        Group::Traces | Group::Drawn => Vec::new(),
     };
     let light = cases.into_iter().filter(|case| !HEAVY.contains(&case.name.as_str()));
     let kinds: &[ControllerKind] = if group == REFERENCE {

@@ -26,6 +26,8 @@ pub enum Group {
     Sfu,
     /// Situations beside the published table.
     Extra,
+    /// Paths drawn from a seed.
+    Drawn,
 }
 
 impl fmt::Display for Group {
@@ -35,6 +37,7 @@ impl fmt::Display for Group {
             Self::Traces => "traces",
             Self::Sfu => "sfu",
             Self::Extra => "extra",
+            Self::Drawn => "drawn",
         })
     }
 }

@@ -25,6 +25,14 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "DIR")]
     traces: Option<PathBuf>,
 
+    /// The seed that the paths of the suite drawn come from
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    draw: u64,
+
+    /// How many paths to draw: 16 situations in turn, first under adaptive video, then under an SFU
+    #[arg(long, value_name = "N", default_value_t = 160, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    paths: u64,
+
     /// The estimators to run: terrace, gcc (the published reference), rtc-gcc (the crate's), fixed-KBPS
     #[arg(long, value_name = "NAME,..", value_delimiter = ',', default_value = "terrace", value_parser = estimator)]
     estimator: Vec<ControllerKind>,
@@ -61,8 +69,10 @@ enum Suite {
     Traces,
     /// Situations beside the published table
     Extra,
-    /// Each of them; recorded links if --traces names some
+    /// Each of those; recorded links if --traces names some
     All,
+    /// Paths drawn from the seed --draw
+    Drawn,
 }
 
 impl Suite {
@@ -72,7 +82,8 @@ impl Suite {
             Self::Sfu => group == Group::Sfu,
             Self::Traces => group == Group::Traces,
             Self::Extra => group == Group::Extra,
-            Self::All => true,
+            Self::Drawn => group == Group::Drawn,
+            Self::All => group != Group::Drawn,
         }
     }
 }
@@ -114,7 +125,9 @@ impl Arguments {
         if recorded.is_empty() && self.suite.contains(&Suite::Traces) {
             return Err(wrong("--suite traces needs --traces DIR, a folder of recorded links".to_owned()));
         }
-        let all = [suite::video(), suite::sfu(), suite::extra(), recorded].into_iter().flatten();
+        let paths = if self.suite.contains(&Suite::Drawn) { self.paths } else { 0 };
+        let drawn = suite::drawn(self.draw, paths);
+        let all = [suite::video(), suite::sfu(), suite::extra(), recorded, drawn].into_iter().flatten();
         let mut cases: Vec<Case> =
             all.filter(|case| self.suite.iter().any(|suite| suite.includes(case.group))).collect();
         if let Some(name) = &self.case {

@@ -1,6 +1,7 @@
 //! The cases. Owns their conditions, in the notation of the documents that they come from; how they are run and
 //! judged is elsewhere.
 
+mod drawn;
 mod extra;
 mod sfu;
 mod video;
@@ -11,6 +12,7 @@ use super::event::{MILLI, Micros, SECOND};
 use super::link::{Limit, LinkSpec};
 use super::source::SourceSpec;
 
+pub use drawn::{Situation, drawn};
 pub use extra::extra;
 pub use sfu::sfu;
 pub use video::video;
