@@ -128,6 +128,11 @@ impl LossMeter {
         window
     }
 
+    /// The last `span` µs, but nothing sent before `start`, µs.
+    fn since(&self, start: i64, span: i64) -> LossWindow {
+        self.newest.map_or_else(LossWindow::default, |newest| self.from((newest - span).max(start)))
+    }
+
     /// The shorter window, or as much more as it takes to hold enough packets for an alarm, but nothing sent before
     /// `start`, µs.
     fn telling(&self, start: i64) -> LossWindow {
@@ -207,6 +212,8 @@ struct Watch {
 struct Limit {
     rate: f64,
     seen: Timestamp,
+    /// How often it was found before.
+    again: u32,
 }
 
 /// The reduce-and-watch test.
@@ -215,8 +222,12 @@ pub(crate) struct LossTest {
     inherent: f64,
     watch: Option<Watch>,
     limit: Option<Limit>,
+    /// How many were found since one turned out to be none.
+    limits: u32,
     /// When a queue last stood.
     queued_at: Option<Timestamp>,
+    /// When a test last ended.
+    judged_at: Option<Timestamp>,
     /// A limit was believed and turned out not to be one: do not fall for the same again so soon.
     disproved: Option<Timestamp>,
 }
@@ -255,8 +266,9 @@ impl LossTest {
     const GIVE_UP: f64 = 5.0;
     /// A target counts as used up to this much of what is sent.
     const USED: f64 = 1.1;
-    /// A limit that was not met for so long is forgotten, s.
-    const LIMIT_AGE: f64 = 30.0;
+    /// A limit that was not met for so long is forgotten, s: at first, and each time that it is found again twice as long, up
+    /// to this. What was taken for one may have been a few bursts of the path.
+    const LIMIT_AGE: (f64, f64) = (8.0, 32.0);
     /// After an error a limit is believed less easily for so long, s.
     const DISPROVED_FOR: f64 = 15.0;
 
@@ -285,20 +297,28 @@ impl LossTest {
         }
         self.relax(meter, input);
         if let Some(watch) = self.watch {
+            self.judged_at = Some(input.now);
             return self.judge(meter, input, watch);
         }
         // What a full queue dropped says nothing about the path without one.
-        let seen = meter.telling(self.queued_at.map_or(i64::MIN, micros));
-        let Some(loss) = seen.ratio() else { return LossAction::None };
+        let start = self.queued_at.map_or(i64::MIN, micros);
+        let seen = meter.telling(start);
         if self.limit.is_some_and(|limit| self.is_forgotten(input, limit)) {
             self.limit = None;
         }
         // What a full queue dropped is in the window for a while after the queue is gone.
         let after_queue = self.queued_at.is_some_and(|at| (input.now - at).as_secs_f64() < Self::AFTER_QUEUE);
-        if after_queue || seen.bursts < 2 || loss <= self.alarm(seen, input.limited) {
+        if after_queue {
             return LossAction::None;
         }
-        self.begin(input, seen, loss)
+        let Some(loss) = seen.ratio() else { return LossAction::None };
+        // More than any radio loses, and for long, is the rate's, however much of it was taken for the path's.
+        let long = meter.since(start.max(self.judged_at.map_or(i64::MIN, micros)), LONG);
+        let beyond = long.ratio().is_some_and(|long| long.min(loss) > Self::INHERENT_MAX);
+        if seen.bursts >= 2 && (beyond || loss > self.alarm(seen, input.limited)) {
+            return self.begin(input, seen, loss);
+        }
+        LossAction::None
     }
 
     /// Loss over this starts a test: more than chance brings, and less near a limit that is known.
@@ -319,7 +339,8 @@ impl LossTest {
     }
 
     fn is_forgotten(&self, input: &LossInput, limit: Limit) -> bool {
-        (input.now - limit.seen).as_secs_f64() > Self::LIMIT_AGE || input.target > 1.3 * limit.rate
+        let age = (Self::LIMIT_AGE.0 * f64::from(1 << limit.again.min(8))).min(Self::LIMIT_AGE.1);
+        (input.now - limit.seen).as_secs_f64() > age || input.target > 1.3 * limit.rate
     }
 
     fn begin(&mut self, input: &LossInput, before: LossWindow, loss: f64) -> LossAction {
@@ -351,6 +372,14 @@ impl LossTest {
         else {
             return if elapsed > Self::GIVE_UP { self.undecided(watch) } else { LossAction::None };
         };
+        if loss > watch.loss + Self::CHANCE * after.spread(watch.loss, after.burst_length()) {
+            // More is lost of less: what was seen before was the beginning of it, a bucket that was not yet empty. Ask anew.
+            let again = self.begin(input, after, loss);
+            if let Some(begun) = self.watch.as_mut() {
+                begun.target = watch.target;
+            }
+            return again;
+        }
         // Loss of the rate: what exceeded the limit is gone now, or less of it is left.
         let of_rate = (1.0 - (1.0 - watch.loss) / slower).max(0.0);
         let middle = 0.5 * (watch.loss + of_rate);
@@ -366,6 +395,7 @@ impl LossTest {
             self.watch = None;
             if self.limit.take().is_some() {
                 self.disproved = Some(input.now);
+                self.limits = 0;
             }
             self.inherent = self.inherent.max(0.9 * loss).min(Self::INHERENT_MAX);
             return LossAction::Set(0.97 * watch.target, Reason::LossOfPath);
@@ -377,7 +407,8 @@ impl LossTest {
         }
         self.watch = None;
         let rate = watch.delivered.min(watch.target);
-        self.limit = Some(Limit { rate, seen: input.now });
+        self.limits += 1;
+        self.limit = Some(Limit { rate, seen: input.now, again: self.limits - 1 });
         LossAction::Limit { target: 0.97 * rate, ceiling: rate }
     }
 

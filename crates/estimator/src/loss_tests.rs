@@ -34,11 +34,11 @@ fn bursty(p: f64, length: f64) -> impl Path {
     }
 }
 
-/// A token bucket without a queue: passes `rate`.
-fn policer(rate: f64) -> impl Path {
-    let mut credit = 0.0;
+/// A token bucket of that many packets, full at first, without a queue: passes `rate`.
+fn policer(rate: f64, depth: f64) -> impl Path {
+    let mut credit = depth;
     move |sent, _| {
-        credit = f64::min(credit + rate / sent, 25.0);
+        credit = f64::min(credit + rate / sent, depth);
         let lost = credit < 1.0;
         credit -= if lost { 0.0 } else { 1.0 };
         lost
@@ -94,7 +94,7 @@ fn run(seconds: u64, start: f64, seed: u64, mut path: impl Path) -> (f64, LossTe
 #[test]
 fn tells_a_policer_from_a_lossy_path() {
     for seed in 1..=5 {
-        let (target, test) = run(60, 2e6, seed, policer(1e6));
+        let (target, test) = run(60, 2e6, seed, policer(1e6, 25.0));
         assert!((0.85e6..1.12e6).contains(&target), "a policer at half the rate: {target}, seed {seed}");
         assert!(test.inherent() < 0.1, "its loss is not the path's own: {}, seed {seed}", test.inherent());
 
@@ -104,6 +104,49 @@ fn tells_a_policer_from_a_lossy_path() {
         let (target, _) = run(60, 2e6, seed, bursty(0.05, 5.0));
         assert!(target > 2.6e6, "five per cent in bursts of five: {target}, seed {seed}");
     }
+}
+
+#[test]
+fn more_loss_after_a_cut_is_no_loss_of_the_path() {
+    // A bucket that emptied in the middle of the first look: a fifth is lost of it, and of what leaves after the cut a half.
+    let (mut meter, mut test, mut first) = (LossMeter::default(), LossTest::default(), None);
+    let mut asked = 0;
+    for tick in 0..60u64 {
+        let now = Timestamp::from_millis(1_000 + tick * 50);
+        let before = asked == 0;
+        for n in 0..if before { 10 } else { 7 } {
+            let sent = now + std::time::Duration::from_millis(5 * n);
+            match (before, n) {
+                (true, 0..2) => meter.on_lost(sent, n > 0),
+                (false, 1 | 3 | 5) => meter.on_lost(sent, false),
+                _ => meter.on_received(sent),
+            }
+        }
+        let sent = if before { 2.6e6 } else { 1.8e6 };
+        let input = LossInput {
+            now,
+            dt: 0.05,
+            target: sent,
+            delivered: Some(if before { 1.6e6 } else { 1e6 }),
+            sent,
+            queued: false,
+            empty: true,
+            limited: false,
+        };
+        match test.step(&meter, &input) {
+            LossAction::None => {}
+            LossAction::Set(target, Reason::LossTest) => {
+                asked += 1;
+                first.get_or_insert(target);
+                if asked == 2 {
+                    assert!(target < 0.97e6, "the second look goes below what arrives now: {target}");
+                    return;
+                }
+            }
+            other => panic!("a verdict from a look at another time: {other:?}"),
+        }
+    }
+    panic!("asked {asked} times, first for {first:?}");
 }
 
 #[test]

@@ -452,7 +452,8 @@ impl Rate {
             ((ADDITIVE.0 + ADDITIVE.1 * self.target) * (1.0 - STEADY_SLOWER * self.steady) * doubt)
                 .min((free * self.target).max(ADDITIVE.0))
         } else if (BAND.1..BAND.2).contains(&at) {
-            let part = (at - BAND.1) / (BAND.2 - BAND.1);
+            // A bucket that is not yet empty passes anything.
+            let part = if s.policed { 0.0 } else { (at - BAND.1) / (BAND.2 - BAND.1) };
             (0.05 + (free - 0.05) * part) * self.target
         } else {
             free * self.target
