@@ -185,7 +185,7 @@ impl Fanout {
                 {
                     self.wants_keyframe = true;
                 }
-                Output::Rtcp { .. } | Output::Event(_) => {}
+                Output::Rtcp { .. } | Output::Relay { .. } | Output::Event(_) => {}
             }
         }
         watch.measure(|| out.clear());

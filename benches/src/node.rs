@@ -233,7 +233,11 @@ impl Turn<'_> {
                         }
                         send(transmit);
                     }
-                    Output::Message { .. } | Output::CloseSession { .. } | Output::Decision(_) => {}
+                    Output::Message { .. }
+                    | Output::CloseSession { .. }
+                    | Output::RoomHeld { .. }
+                    | Output::Relay { .. }
+                    | Output::Decision(_) => {}
                     Output::Wait(_) => break,
                 }
             }

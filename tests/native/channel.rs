@@ -26,7 +26,7 @@ async fn until(participant: &mut Participant, what: &str, wanted: impl Fn(&Event
     tokio::time::timeout(PATIENCE, look).await.unwrap_or_else(|_| panic!("{what}"))
 }
 
-async fn hear(participant: &mut Participant) -> IncomingMessage {
+pub(super) async fn hear(participant: &mut Participant) -> IncomingMessage {
     match until(participant, "a message", |event| matches!(event, Event::Message(_))).await {
         Event::Message(message) => message,
         other => unreachable!("{other:?}"),

@@ -13,6 +13,7 @@ mod moving;
 mod operator;
 mod restart;
 mod whip;
+mod workers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

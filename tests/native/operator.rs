@@ -9,14 +9,14 @@ use tokio::net::TcpStream;
 
 use super::*;
 
-struct Operator {
-    address: SocketAddr,
-    token: String,
+pub(super) struct Operator {
+    pub(super) address: SocketAddr,
+    pub(super) token: String,
 }
 
 impl Operator {
     /// Asks, and takes nothing but success for an answer.
-    async fn ask(&self, method: &str, path: &str, body: Value) -> Value {
+    pub(super) async fn ask(&self, method: &str, path: &str, body: Value) -> Value {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let answer = self.text(method, path, &body).await;
         if answer.is_empty() { Value::Null } else { serde_json::from_str(&answer).unwrap() }

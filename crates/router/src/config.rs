@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use selector::{Decision, Input};
 
+use crate::Numbering;
+
 /// Decides for one receiver, and may remember what it likes. Whose way to choose is to be compared with that of
 /// [`selector::allocate`] writes one of these; the rest of the room stays the same.
 pub trait Policy: fmt::Debug + Send {
@@ -34,6 +36,8 @@ pub struct Config {
     pub record_decisions: bool,
     /// Start rate, bounds and the like of every receiver's estimator.
     pub estimator: estimator::Config,
+    /// How this node numbers publications, where several serve the same rooms.
+    pub numbering: Numbering,
     /// The time that this node's clock showed at [`units::Timestamp::ZERO`], in 32.32 fixed point seconds
     /// since 1900 (RFC 3550 §4). Receivers only compare it with itself, so any constant will do for media.
     pub ntp_at_start: u64,
@@ -67,6 +71,7 @@ impl Default for Config {
             policy: None,
             record_decisions: false,
             estimator: estimator::Config::default(),
+            numbering: Numbering::ALONE,
             ntp_at_start: Self::ntp(Duration::ZERO),
         }
     }

@@ -32,6 +32,13 @@ impl Joint {
     /// Everything that the publisher can give.
     pub(crate) const ALL: Self = Self::Wanted { fps: u32::MAX };
 
+    /// What others want together is wanted as well.
+    pub(crate) fn merge(&mut self, others: Self) {
+        if let Self::Wanted { fps } = others {
+            self.join(fps);
+        }
+    }
+
     /// One more wants it, with this limit of frames per second.
     pub(crate) fn join(&mut self, limit: u32) {
         *self = match *self {
@@ -123,6 +130,11 @@ impl Default for Demand {
 }
 
 impl Demand {
+    /// Of a publication whose packets come from another node: nothing is wanted until somebody does, and the other node knows.
+    pub(crate) fn off() -> Self {
+        Self { wishes: [Wish::Off; MAX_ENCODINGS], ..Self::default() }
+    }
+
     /// Takes note of what is wanted. Returns true when the publisher has to be told.
     pub(crate) fn update(
         &mut self,

@@ -18,6 +18,7 @@ use crate::history::History;
 use crate::liveness::Liveness;
 use crate::media::{Layer, Media, Parser, Standing};
 use crate::meter::{Meter, Reading, TEMPORAL_LAYERS};
+use crate::relay::Measured;
 use crate::window::{Arrival, Window};
 use crate::{EncodingState, ParticipantId};
 use packet::Rid;
@@ -67,6 +68,9 @@ pub(crate) struct Encoding {
     layers: SmallVec<[Spatial; 1]>,
     /// The number of the newest keyframe's first packet.
     keyframe: Option<u64>,
+    /// What the node says of it that its publisher is connected to, if that is not this one. Here it is only seen while it is
+    /// wanted.
+    told: Option<Box<Measured>>,
 }
 
 /// Why a packet went no further.
@@ -116,6 +120,7 @@ impl Encoding {
             clock: CaptureClock::new(codec.clock_rate()),
             layers: smallvec::smallvec![Spatial::default()],
             keyframe: None,
+            told: None,
         }
     }
 
@@ -136,6 +141,10 @@ impl Encoding {
 
     /// Pixels across and down of its largest layer, once a keyframe told.
     pub(crate) fn size(&self) -> Option<(u32, u32)> {
+        self.told.as_ref().and_then(|told| told.size).or_else(|| self.seen_size())
+    }
+
+    fn seen_size(&self) -> Option<(u32, u32)> {
         self.layers.iter().rev().find_map(|layer| layer.size)
     }
 
@@ -166,17 +175,48 @@ impl Encoding {
             height: rung.size.1,
             fps: rung.reading.fps,
             bitrate: rung.reading.bitrate,
-            active: self.liveness.is_live(),
+            active: self.is_live(),
         }
     }
 
     /// The highest spatial layer that was seen; 0 where there are none.
     pub(crate) fn highest_spatial(&self) -> u8 {
-        self.layers.len() as u8 - 1
+        let told = self.told.as_ref().map_or(0, |told| told.highest_spatial);
+        told.max(self.layers.len() as u8 - 1)
+    }
+
+    /// Whether its publisher sends it.
+    pub(crate) fn is_live(&self) -> bool {
+        self.told.as_ref().map_or(self.liveness.is_live(), |told| told.is_live)
+    }
+
+    /// Whether another node says that it may be chosen; `None` where nobody has to say so.
+    pub(crate) fn told_available(&self) -> Option<bool> {
+        self.told.as_ref().map(|told| told.is_available)
+    }
+
+    /// Another node says how it is doing. Returns whether more changed than its rates.
+    pub(crate) fn learn(&mut self, told: &Measured) -> bool {
+        let before = self.told.replace(Box::new(told.clone()));
+        before.is_none_or(|before| before.differs(told))
+    }
+
+    /// What another node has to know of it.
+    pub(crate) fn measured(&self, is_available: bool) -> Measured {
+        Measured {
+            is_live: self.liveness.is_live(),
+            is_available,
+            size: self.size(),
+            highest_spatial: self.highest_spatial(),
+            rungs: self.rungs(),
+        }
     }
 
     /// What a receiver can be given of it, by spatial, then by temporal layer. Empty before a size is known.
     pub(crate) fn rungs(&self) -> SmallVec<[Rung; 4]> {
+        if let Some(told) = self.told.as_ref().filter(|told| !told.rungs.is_empty()) {
+            return told.rungs.clone();
+        }
         let newest = self.layers.iter().filter_map(|layer| layer.newest).max();
         let silence = SPATIAL_SILENCE.as_secs() * u64::from(self.codec.clock_rate());
         let is_sent =

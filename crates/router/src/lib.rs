@@ -54,6 +54,7 @@ mod meter;
 mod output;
 mod participant;
 mod publication;
+mod relay;
 mod retransmit;
 mod rewrite;
 mod room;
@@ -67,10 +68,11 @@ mod voice;
 mod window;
 
 pub use config::{Config, Policy};
-pub use ids::{ParticipantId, PublicationId};
+pub use ids::{NodeIndex, Numbering, ParticipantId, PublicationId};
 pub use input::{Incoming, SendingSection, SlotCodec, SlotSection, SlotView, Source, Want};
 pub use output::{
     DownlinkStats, EncodingDemand, EncodingState, NextStep, OutgoingPacket, Output, PacketKind, Prefix,
     PublicationState, RoomEvent, RoomStats, SlotChoice, SlotState, Speaker,
 };
+pub use relay::{Announced, Announcement, Measured, Relayed, Weight};
 pub use room::Room;

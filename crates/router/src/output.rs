@@ -11,7 +11,7 @@ use selector::{CodecSet, Reason};
 use smallvec::SmallVec;
 use units::Bitrate;
 
-use crate::{ParticipantId, PublicationId, Source};
+use crate::{NodeIndex, ParticipantId, PublicationId, Relayed, Source};
 
 /// One thing to do, in order.
 #[derive(Clone, Debug)]
@@ -29,6 +29,18 @@ pub enum Output {
         to: ParticipantId,
         /// What to send.
         item: RtcpItem,
+    },
+    /// A packet that another node's receivers of this room want: it goes there as it came ([`Room::handle_burst`] of that
+    /// node's room).
+    ///
+    /// [`Room::handle_burst`]: crate::Room::handle_burst
+    Relay {
+        /// The node.
+        to: NodeIndex,
+        /// Whose packet.
+        from: ParticipantId,
+        /// The packet.
+        packet: Relayed,
     },
     /// Something that signalling, logs or metrics may care about.
     Event(RoomEvent),

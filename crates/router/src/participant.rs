@@ -39,6 +39,10 @@ pub(crate) struct Participant {
     /// Whether the decisions about it are put out one by one.
     pub(crate) recording: bool,
     pub(crate) connected: bool,
+    /// Another node serves it: here it only publishes.
+    pub(crate) is_elsewhere: bool,
+    /// What it decodes, as that node says.
+    pub(crate) decodes_elsewhere: Option<CodecSet>,
     /// It is just connected: until then pictures wait. See [`Participant::set_connected`].
     ready_at: Option<Timestamp>,
     /// When anything last came of it, and whether that is too long ago.
@@ -66,6 +70,8 @@ impl Participant {
             health: DecodeHealth::default(),
             recording: config.record_decisions,
             connected: false,
+            is_elsewhere: false,
+            decodes_elsewhere: None,
             ready_at: None,
             heard: None,
             is_silent: false,
@@ -81,6 +87,9 @@ impl Participant {
 
     /// The codecs in which it can be sent pictures; `None` while it has no slot for them.
     pub(crate) fn decodes(&self) -> Option<CodecSet> {
+        if self.is_elsewhere {
+            return self.decodes_elsewhere;
+        }
         let slots = self.slots.iter().filter(|slot| slot.kind == MediaKind::Video && slot.is_active());
         let agreed = slots.map(Slot::codecs).reduce(CodecSet::union)?;
         Some(agreed.intersection(self.device.codecs))
@@ -145,6 +154,11 @@ impl Participant {
     pub(crate) fn hear(&mut self, now: Timestamp) -> bool {
         let is_first = self.heard.replace(now).is_none();
         std::mem::take(&mut self.is_silent) || is_first
+    }
+
+    /// Whether anything came of it in that time.
+    pub(crate) fn was_heard(&self, now: Timestamp, within: Duration) -> bool {
+        self.heard.is_some_and(|at| now - at <= within)
     }
 
     /// When it is silent if nothing comes until then; `None` while it is, or was never heard.

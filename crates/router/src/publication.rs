@@ -9,13 +9,13 @@ use units::Timestamp;
 
 use crate::audio::LevelMeter;
 use crate::capture::WallClock;
-use crate::demand::Demand;
+use crate::demand::{Demand, Joint};
 use crate::encoding::{Discard, Encoding, Received};
 use crate::input::{Incoming, SendingSection, Source};
 use crate::keyframe::KeyframeRequests;
 use crate::select::forwarded;
 use crate::voice::Voice;
-use crate::{EncodingState, ParticipantId, PublicationId, PublicationState};
+use crate::{EncodingState, NodeIndex, ParticipantId, PublicationId, PublicationState};
 
 /// Encodings of one publication: browsers send three.
 pub(crate) const MAX_ENCODINGS: usize = 4;
@@ -51,6 +51,8 @@ pub(crate) struct Publication {
     pub(crate) voice: Voice,
     /// Slots that have it as target or current.
     pub(crate) subscribers: Vec<SlotRef>,
+    /// What receivers on other nodes want of it.
+    pub(crate) elsewhere: Vec<(NodeIndex, [Joint; MAX_ENCODINGS])>,
 }
 
 /// A packet that goes on, and from which encoding.
@@ -88,6 +90,7 @@ impl Publication {
             level: LevelMeter::default(),
             voice: Voice::default(),
             subscribers: Vec::new(),
+            elsewhere: Vec::new(),
         };
         publication.set_section(Timestamp::ZERO, section, history);
         publication
@@ -163,8 +166,8 @@ impl Publication {
     /// it.
     pub(crate) fn is_available(&self, encoding: usize, now: Timestamp) -> bool {
         let liveness = &self.encodings[encoding].liveness;
-        self.active
-            && (liveness.is_live() || liveness.is_seen() && self.demand.explains_silence(encoding, now))
+        let seen = || liveness.is_live() || liveness.is_seen() && self.demand.explains_silence(encoding, now);
+        self.active && self.encodings[encoding].told_available().unwrap_or_else(seen)
     }
 
     /// SSRCs of the encodings that are being sent.
@@ -172,6 +175,12 @@ impl Publication {
         std::array::from_fn(|at| {
             self.encodings.get(at).filter(|encoding| encoding.liveness.is_live()).and_then(Encoding::ssrc)
         })
+    }
+
+    /// Whether receivers on that node want an encoding.
+    pub(crate) fn is_wanted_on(&self, node: NodeIndex, encoding: u8) -> bool {
+        let wanted = |joint: &[Joint; MAX_ENCODINGS]| joint[usize::from(encoding)] != Joint::Unwanted;
+        self.elsewhere.iter().any(|(other, joint)| *other == node && wanted(joint))
     }
 
     /// A slot has it as target or current.

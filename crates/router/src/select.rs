@@ -180,9 +180,7 @@ fn points(now: Timestamp, slot: &Slot, publication: &Publication) -> (Vec<Operat
         // One that was starved before it fell silent ended with a trickle, which says nothing about how it will come back.
         let last = rungs.last().map_or(0, |top| top.usual.fps);
         let quickens = match fluency {
-            Some(fps) if !encoding.liveness.is_live() && (1..fps).contains(&last) => {
-                f64::from(fps) / f64::from(last)
-            }
+            Some(fps) if !encoding.is_live() && (1..fps).contains(&last) => f64::from(fps) / f64::from(last),
             _ => 1.0,
         };
         for rung in rungs {
@@ -214,7 +212,7 @@ fn points(now: Timestamp, slot: &Slot, publication: &Publication) -> (Vec<Operat
 /// The frame rate of a camera's encodings that are being sent, which is the one of all: an encoder makes them of the same pictures.
 fn fluency(publication: &Publication) -> Option<u32> {
     let camera = publication.source == Source::Camera;
-    let live = publication.encodings.iter().filter(|encoding| camera && encoding.liveness.is_live());
+    let live = publication.encodings.iter().filter(|encoding| camera && encoding.is_live());
     live.filter_map(|encoding| Some(encoding.rungs().last()?.usual.fps)).max()
 }
 

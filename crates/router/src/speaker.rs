@@ -53,6 +53,16 @@ impl Speakers {
         self.recent.iter().position(|other| *other == id)
     }
 
+    /// Who was dominant, most recent first.
+    pub(crate) fn recent(&self) -> &[ParticipantId] {
+        &self.recent
+    }
+
+    /// Takes over who was dominant from whoever decides it.
+    pub(crate) fn follow(&mut self, recent: &[ParticipantId]) {
+        self.recent = recent.to_vec();
+    }
+
     /// Forgets a participant.
     pub(crate) fn remove(&mut self, id: ParticipantId) {
         self.recent.retain(|other| *other != id);

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use sfu::{Input, Output, SessionId, Sfu};
@@ -18,8 +19,10 @@ use crate::busy::{Meter, thread_time};
 use crate::capture::Captures;
 use crate::clock::Clock;
 use crate::decision_log::DecisionLog;
-use crate::udp::{Arrival, MediaSocket};
-use crate::worker::{Evicted, Outbound, ToWorker};
+use crate::links::{Arrived, Links};
+use crate::placement::Placement;
+use crate::udp::{Arrival, Counters, MediaSocket};
+use crate::worker::{Evicted, Outbound, ToWorker, Ways};
 
 /// Messages taken in one turn: bounds the time that they can hold up media.
 const MESSAGES_PER_TURN: usize = 64;
@@ -30,6 +33,9 @@ pub(crate) struct Driver {
     socket: MediaSocket,
     inbox: mpsc::Receiver<ToWorker>,
     clock: Clock,
+    /// To and from other workers.
+    links: Links,
+    placement: Arc<Placement>,
     log: Option<DecisionLog>,
     captures: Captures,
     sessions: BTreeMap<SessionId, Outbound>,
@@ -52,14 +58,17 @@ impl Driver {
         node: Sfu,
         socket: MediaSocket,
         inbox: mpsc::Receiver<ToWorker>,
-        clock: Clock,
+        ways: Ways,
         log: Option<DecisionLog>,
     ) -> Self {
+        let Ways { clock, links, placement, .. } = ways;
         Self {
             node,
             socket,
             inbox,
             clock,
+            links,
+            placement,
             log,
             captures: Captures::default(),
             sessions: BTreeMap::new(),
@@ -82,6 +91,7 @@ impl Driver {
                 message = self.inbox.recv() => Some(message.unwrap_or(ToWorker::Shutdown)),
                 // An error of the socket shows again on the next receive, which ignores what concerns no datagram.
                 _ = self.socket.readable() => None,
+                () = self.links.rung() => None,
                 () = wait(&self.clock, deadline) => None,
             };
             if let Some(message) = message {
@@ -93,6 +103,12 @@ impl Driver {
             }
             for command in self.captures.prune() {
                 self.input(Input::Operator(command));
+            }
+            for arrived in self.links.take() {
+                self.input(match arrived {
+                    Arrived::Message(from, message) => Input::Relay { from, message },
+                    Arrived::Lost(node) => Input::NodeLost(node),
+                });
             }
             let mut arrivals = std::mem::take(&mut self.arrivals);
             self.socket.receive(&mut arrivals);
@@ -112,6 +128,10 @@ impl Driver {
                 self.input(Input::Timeout);
             }
             self.look_at_the_core();
+            for node in self.links.flush() {
+                tracing::warn!(%node, "another worker does not keep up; beginning anew with it");
+                self.input(Input::NodeLost(node));
+            }
             self.socket.flush();
         }
         tracing::debug!(counters = ?self.socket.counters(), "worker ends");
@@ -123,6 +143,7 @@ impl Driver {
         let Some(meter) = self.meter.as_mut().filter(|meter| meter.due() <= now) else { return };
         let Some(used) = thread_time() else { return };
         let busy = meter.look(now, used);
+        self.placement.busy(self.node.index().0, busy);
         self.input(Input::Busy(busy));
         self.overloaded = self.node.load().overload > 0;
     }
@@ -130,9 +151,9 @@ impl Driver {
     /// One message from a signalling socket or from the server.
     fn take(&mut self, message: ToWorker) {
         match message {
-            ToWorker::Open { session, outbound, join, admission } => {
+            ToWorker::Open { session, outbound, join, admission, coming } => {
                 self.sessions.insert(session, outbound);
-                self.input(Input::Join { session, join, admission });
+                self.input(Input::Join { session, join, admission, home: Some(coming.home()) });
             }
             // A session that the node has closed may still have messages on their way.
             ToWorker::Message { session, message } if self.sessions.contains_key(&session) => {
@@ -151,7 +172,9 @@ impl Driver {
             }
             ToWorker::Ask(question) => question.answer(&self.node),
             // Whoever asked may have given up.
-            ToWorker::Sockets(answer) => drop(answer.send(self.socket.counters())),
+            ToWorker::Sockets(answer) => {
+                let _ = answer.send(Counters { shed: self.links.shed(), ..self.socket.counters() });
+            }
             ToWorker::Operate { command, answer } => {
                 let refusal = self.node.refusal(&command);
                 if refusal.is_none() {
@@ -201,6 +224,10 @@ impl Driver {
                 }
                 Output::CloseSession { session } => {
                     self.sessions.remove(&session);
+                }
+                Output::Relay { to, message } => self.links.say(to, *message),
+                Output::RoomHeld { room, participants } => {
+                    self.placement.held(self.node.index().0, &room, participants);
                 }
                 Output::Decision(decision) => {
                     self.captures.offer(&decision);

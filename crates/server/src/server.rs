@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use axum::http::HeaderValue;
-use sfu::Sfu;
+use sfu::{NodeIndex, Numbering, Sfu};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -26,16 +26,18 @@ use crate::decision_log::DecisionLog;
 use crate::error::StartError;
 use crate::gate::Gate;
 use crate::http::{self, App};
+use crate::links::Links;
 use crate::listener::Listener;
 use crate::metrics::Tally;
 use crate::network::{self, Sockets};
 use crate::pages::Pages;
+use crate::placement::Placement;
 use crate::renewal;
 use crate::stop::{self, RaiseStop};
 use crate::tls::Security;
 use crate::traces::Traces;
 use crate::websocket;
-use crate::worker::{Panicked, ToWorker, Worker, Workers};
+use crate::worker::{Panicked, ToWorker, Ways, Worker, Workers};
 
 /// The key of a server that was given none ends with it; so long may its operator's link be kept open.
 const OWN_TOKEN_LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -148,10 +150,14 @@ impl Server {
         })?;
         let clock = Clock::start();
         let traces = Traces::start(&config.trace)?;
+        let placement =
+            Arc::new(Placement::new(config.placement.clone(), config.worker_count().get(), clock));
         let (workers, inboxes) =
-            start_workers(&config, clock, media, &summary.announced, address.port())?.into_iter().unzip();
+            start_workers(&config, clock, &placement, media, &summary.announced, address.port())?
+                .into_iter()
+                .unzip();
         let (raise_stop, stop) = stop::flag();
-        let inboxes = Arc::new(Workers::new(inboxes));
+        let inboxes = Arc::new(Workers::new(inboxes, placement));
         let admission = Admission::new(config.limits.connections, config.limits.connections_per_address);
         let tally = Arc::new(Tally::default());
         let gate = Arc::new(Gate::new(&config.limits, clock));
@@ -347,6 +353,7 @@ type Started = (Worker, mpsc::Sender<ToWorker>);
 fn start_workers(
     config: &Config,
     clock: Clock,
+    placement: &Arc<Placement>,
     media: Vec<network::Media>,
     announced: &[IpAddr],
     tcp_port: u16,
@@ -361,10 +368,12 @@ fn start_workers(
         transport::Identity::generate().map_err(|error| StartError::Worker(std::io::Error::other(error)))?;
     // A clock before 1970 is a machine whose clock was never set; nothing but the end of TURN passwords depends on it.
     let started = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+    let count = config.worker_count();
     media
         .into_iter()
+        .zip(Links::mesh(usize::from(count.get())))
         .enumerate()
-        .map(|(index, media)| {
+        .map(|(index, (media, links))| {
             let mut transport = transport::Config::new(transport::Security::DtlsSrtp(Arc::clone(&identity)));
             transport.candidates =
                 announced.iter().map(|ip| SocketAddr::new(*ip, media.address.port())).collect();
@@ -375,8 +384,11 @@ fn start_workers(
             transport.node = u16::try_from(index).ok();
             let mut settings = config.node(transport);
             settings.set_start(started);
+            settings.router.numbering = Numbering::new(NodeIndex(index as u16), count);
             let node = Sfu::new(settings, seed());
-            Worker::start(index, node, media.socket, clock, log.clone()).map_err(StartError::Worker)
+            let pin = config.placement.pin;
+            let ways = Ways { clock, links, placement: Arc::clone(placement), pin };
+            Worker::start(index, node, media.socket, ways, log.clone()).map_err(StartError::Worker)
         })
         .collect()
 }

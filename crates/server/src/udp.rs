@@ -52,6 +52,8 @@ pub struct Counters {
     pub send_buffer_full: u64,
     /// Datagrams that the system refused: no route, too large, forbidden by a firewall.
     pub refused: u64,
+    /// Packets dropped on the way to other workers, which did not keep up. Not the socket's own.
+    pub shed: u64,
 }
 
 /// A bound UDP socket with its buffers.

@@ -1,8 +1,8 @@
 //! One signalling socket: JSON text frames in and out, between a client and the worker that owns its room.
 //!
 //! Owns the bounds on what a client may send (size, rate, kind of frame, silence) and on how long it may leave what it
-//! is sent unread. Messages are judged by `signalling` and understood by `sfu`; here only the room of the first `join` is
-//! looked at, as it chooses the worker. A socket that breaks a bound is told once, if it still reads, and closed.
+//! is sent unread. Messages are judged by `signalling` and understood by `sfu`; here only the first `join` is looked
+//! at, as it chooses the worker. A socket that breaks a bound is told once, if it still reads, and closed.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -296,12 +296,15 @@ where
             gate.denied(now, self.client, denied);
             End::Denied(denied)
         })?;
-        let worker = self.context.workers.of_room(&join.room);
+        let (worker, coming) = self.context.workers.place(&join.room, join.resume.as_deref());
         let Stage::Joining { outbound } = std::mem::replace(&mut self.stage, Stage::Joined { worker }) else {
             unreachable!("the other stage returned above");
         };
         let join = Box::new(join);
-        worker.send(ToWorker::Open { session, outbound, join, admission }).await.map_err(|_| End::Closed)
+        worker
+            .send(ToWorker::Open { session, outbound, join, admission, coming })
+            .await
+            .map_err(|_| End::Closed)
     }
 
     /// Queues an answer of our own. A client that leaves so many unread reads nothing.

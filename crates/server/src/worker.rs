@@ -1,19 +1,21 @@
-//! The worker threads and the way to them: which worker owns a room, and the messages that go there and back.
+//! The worker threads and the way to them: the messages that go there and back.
 //!
-//! Rooms are spread over workers by a hash of their name, so everything about a room happens on one thread and needs
-//! no lock. Signalling sockets live on the shared runtime and talk to their worker by bounded channels: a full inbox
+//! Everything about a participant happens on one thread and needs no lock; which one that is `placement` decides, and what
+//! several of them have to say to each other about a room goes through `links`. Signalling sockets live on the shared runtime and talk to their worker by bounded channels: a full inbox
 //! makes a socket wait, a full mailbox costs a socket its connection. What a worker does is `drive`'s.
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use sfu::{Admission, Command, Refusal, SessionId, Sfu};
+use sfu::{Admission, Command, NodeIndex, Numbering, Refusal, RoomView, SessionId, Sfu};
 use signalling::{ClientMessage, Join, ServerMessage};
 use tokio::sync::{mpsc, oneshot};
 
@@ -21,6 +23,9 @@ use crate::capture::Capture;
 use crate::clock::Clock;
 use crate::decision_log::DecisionLog;
 use crate::drive::Driver;
+use crate::links::Links;
+use crate::pin;
+use crate::placement::{Coming, Placement};
 use crate::udp::{Counters, MediaSocket};
 
 /// Messages that wait for one worker, of all its sockets. A socket that finds it full waits.
@@ -32,7 +37,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) enum ToWorker {
     /// A socket whose first message was `join`.
-    Open { session: SessionId, outbound: Outbound, join: Box<Join>, admission: Admission },
+    Open { session: SessionId, outbound: Outbound, join: Box<Join>, admission: Admission, coming: Coming },
     /// Any further message of it.
     Message { session: SessionId, message: ClientMessage },
     /// The socket is gone, or was closed on purpose.
@@ -153,23 +158,65 @@ impl Outbound {
 #[derive(Debug)]
 pub(crate) struct Workers {
     inboxes: Vec<mpsc::Sender<ToWorker>>,
-    /// Keyed at random, so that nobody can choose room names that meet on one worker.
-    hasher: RandomState,
+    placement: Arc<Placement>,
     next_session: AtomicU64,
 }
 
 impl Workers {
-    pub(crate) fn new(inboxes: Vec<mpsc::Sender<ToWorker>>) -> Self {
+    pub(crate) fn new(inboxes: Vec<mpsc::Sender<ToWorker>>, placement: Arc<Placement>) -> Self {
         assert!(!inboxes.is_empty(), "a server has at least one worker");
-        Self { inboxes, hasher: RandomState::new(), next_session: AtomicU64::new(0) }
+        Self { inboxes, placement, next_session: AtomicU64::new(0) }
     }
 
-    /// The worker that owns this room. The same one for the life of the server, so that a resumed session finds it.
-    pub(crate) fn of_room(&self, room: &str) -> &mpsc::Sender<ToWorker> {
-        let count = self.inboxes.len() as u64;
-        // Multiply and shift: spreads evenly over any count, where a remainder favours the first.
-        let index = (u128::from(self.hasher.hash_one(room)) * u128::from(count)) >> 64;
-        &self.inboxes[index as usize]
+    /// The worker that is to serve somebody who joins a room, perhaps to return with a secret. What comes with it goes to that
+    /// worker in [`ToWorker::Open`].
+    pub(crate) fn place(&self, room: &str, resume: Option<&str>) -> (&mpsc::Sender<ToWorker>, Coming) {
+        let coming = self.placement.place(room, resume);
+        (&self.inboxes[coming.worker()], coming)
+    }
+
+    /// The workers that serve participants of a room; empty when there is no such room.
+    pub(crate) fn of_room(&self, room: &str) -> Vec<&mpsc::Sender<ToWorker>> {
+        self.placement.parts(room).into_iter().map(|worker| &self.inboxes[worker]).collect()
+    }
+
+    /// The worker that serves a participant of a room, by its id on the wire; one that can say what is not there, if it is not.
+    pub(crate) fn of_participant(&self, room: &str, participant: &str) -> &mpsc::Sender<ToWorker> {
+        let parts = self.placement.parts(room);
+        let nodes = NonZeroU16::new(self.inboxes.len() as u16).expect("a server has at least one worker");
+        let numbering = Numbering::new(NodeIndex(0), nodes);
+        let server = sfu::server_of(participant, numbering).map(|NodeIndex(index)| usize::from(index));
+        let found = server.filter(|worker| parts.contains(worker)).or(parts.first().copied());
+        &self.inboxes[found.unwrap_or(0)]
+    }
+
+    /// The worker that gave that secret of return; any, if none did.
+    pub(crate) fn of_secret(&self, secret: &str) -> &mpsc::Sender<ToWorker> {
+        let holder = sfu::holder_of(secret).and_then(|NodeIndex(index)| self.inboxes.get(usize::from(index)));
+        holder.unwrap_or(&self.inboxes[0])
+    }
+
+    /// A room with all that its workers know of it. `None` when a worker has ended; `Some(None)` for no such room.
+    pub(crate) async fn room(&self, name: &str) -> Option<Option<RoomView>> {
+        let mut whole: Option<RoomView> = None;
+        for worker in self.of_room(name) {
+            let asked = name.to_owned();
+            let Some(part) = worker.ask(move |node| node.room(&asked)).await? else { continue };
+            match &mut whole {
+                Some(whole) => whole.merge(part),
+                None => whole = Some(part),
+            }
+        }
+        Some(whole)
+    }
+
+    /// The names of all rooms. `None` when a worker has ended.
+    pub(crate) async fn room_names(&self) -> Option<BTreeSet<String>> {
+        let mut names = BTreeSet::new();
+        for worker in &self.inboxes {
+            names.extend(worker.ask(|node| node.room_names().map(str::to_owned).collect::<Vec<_>>()).await?);
+        }
+        Some(names)
     }
 
     /// The worker whose node has this number.
@@ -229,6 +276,16 @@ impl Workers {
     }
 }
 
+/// What a worker shares with the others.
+#[derive(Debug)]
+pub(crate) struct Ways {
+    pub(crate) clock: Clock,
+    pub(crate) links: Links,
+    pub(crate) placement: Arc<Placement>,
+    /// Whether it is to stay on one core.
+    pub(crate) pin: bool,
+}
+
 /// A worker thread. Dropping this does not end it; [`ToWorker::Shutdown`] does.
 #[derive(Debug)]
 pub(crate) struct Worker {
@@ -253,7 +310,7 @@ impl Worker {
         index: usize,
         node: Sfu,
         socket: std::net::UdpSocket,
-        clock: Clock,
+        ways: Ways,
         log: Option<DecisionLog>,
     ) -> io::Result<(Self, mpsc::Sender<ToWorker>)> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
@@ -264,7 +321,13 @@ impl Worker {
         let (inbox, messages) = mpsc::channel(INBOX);
         let worker = Self::spawn(index, move || {
             let _entered = tracing::debug_span!("worker", index).entered();
-            runtime.block_on(Driver::new(node, socket, messages, clock, log).run());
+            if ways.pin {
+                match pin::to_core(index) {
+                    Some(core) => tracing::info!(core, "this worker stays on its core"),
+                    None => tracing::warn!("the system does not let this worker stay on a core"),
+                }
+            }
+            runtime.block_on(Driver::new(node, socket, messages, ways, log).run());
         })?;
         Ok((worker, inbox))
     }
@@ -305,23 +368,6 @@ mod tests {
 
     fn message() -> ServerMessage {
         ServerMessage::Moved(Moved { url: String::new() })
-    }
-
-    #[test]
-    fn rooms_are_spread_over_workers_and_stay_there() {
-        let (inboxes, _messages): (Vec<_>, Vec<_>) = (0..3).map(|_| mpsc::channel(1)).unzip();
-        let workers = Workers::new(inboxes);
-        let index = |room: &str| {
-            workers.inboxes.iter().position(|inbox| inbox.same_channel(workers.of_room(room))).unwrap()
-        };
-        let mut rooms = [0u32; 3];
-        for i in 0..3_000 {
-            let room = format!("room-{i}");
-            assert_eq!(index(&room), index(&room));
-            rooms[index(&room)] += 1;
-        }
-        // Expected 1,000 each with a standard deviation of 26: twenty of those are out of reach of chance.
-        assert!(rooms.iter().all(|n| (480..1_520).contains(n)), "{rooms:?}");
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use selector::Recorded;
@@ -10,7 +11,7 @@ use signalling::{ClientMessage, Join, ServerMessage};
 use transport::Transmit;
 use units::Timestamp;
 
-use crate::{Admission, Command};
+use crate::{Admission, Command, NodeIndex, RelayMessage};
 
 /// One signalling connection. Chosen by the driver, never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,7 +69,18 @@ pub enum Input {
         join: Box<Join>,
         /// What it may do.
         admission: Admission,
+        /// The home of its room, where several nodes may serve it; `None` for this one. Of no effect while the room is here.
+        home: Option<NodeIndex>,
     },
+    /// Another node says something, in the order in which it did ([`Output::Relay`]).
+    Relay {
+        /// The node.
+        from: NodeIndex,
+        /// What it says.
+        message: Box<RelayMessage>,
+    },
+    /// Something that another node said, or was told, was lost: all of it is forgotten, and said anew where it is there.
+    NodeLost(NodeIndex),
     /// An operator wants something done that [`crate::Sfu::refusal`] has nothing against.
     Operator(Command),
     /// A signalling connection is gone. Its participant is kept for a while.
@@ -102,6 +114,21 @@ pub enum Output {
     CloseSession {
         /// The connection.
         session: SessionId,
+    },
+    /// Say something to another node. Words of one node to another keep their order, and none is left out: what may be is the
+    /// business of [`crate::Backlog`].
+    Relay {
+        /// The node.
+        to: NodeIndex,
+        /// What to say.
+        message: Box<RelayMessage>,
+    },
+    /// How many participants of a room are here, or that no part of the room is. For whoever places participants.
+    RoomHeld {
+        /// Its name.
+        room: Arc<str>,
+        /// Participants; `None` when it has ended here.
+        participants: Option<usize>,
     },
     /// A line for the decision log, where one is wanted ([`router::Config::record_decisions`]).
     Decision(Box<LoggedDecision>),

@@ -22,6 +22,8 @@
 //!         Output::Datagram(transmit) => println!("send to {}", transmit.destination),
 //!         Output::Message { session, message } => println!("tell {session}: {message:?}"),
 //!         Output::CloseSession { session } => println!("close {session}"),
+//!         Output::Relay { to, message } => println!("tell {to}: {message:?}"),
+//!         Output::RoomHeld { room, participants } => println!("{room} has {participants:?}"),
 //!         Output::Decision(line) => println!("log {line:?}"),
 //!         Output::Wait(deadline) => break println!("call again at {deadline:?}"),
 //!     }
@@ -44,9 +46,11 @@ mod operator;
 mod overload;
 mod pair;
 mod participant;
+mod relay;
 mod room;
 mod routes;
 mod session;
+mod spread;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -58,5 +62,7 @@ pub use event::{Input, LoggedDecision, Output, SessionId};
 pub use grant::{Admission, Grant};
 pub use node::Sfu;
 pub use operator::{Command, Refusal};
+pub use relay::{Backlog, Parted, RelayMessage};
+pub use router::{NodeIndex, Numbering};
 pub use stats::{Load, Stats};
-pub use view::{ParticipantView, RoomView};
+pub use view::{ParticipantView, RoomView, holder_of, server_of};

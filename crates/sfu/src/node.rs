@@ -4,12 +4,13 @@
 //! `notice`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use packet::RtcpItem;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
-use router::ParticipantId;
+use router::{NodeIndex, ParticipantId, Relayed};
 use signalling::{ErrorCode, ServerMessage};
 use transport::demux::{Class, classify};
 use transport::{CloseReason, Event, IncomingRtp, Path, Run, Transmit};
@@ -18,6 +19,7 @@ use units::{Timers, Timestamp};
 use crate::hold::{Next, Waiting};
 use crate::overload::Overload;
 use crate::participant::{MediaPath, Participant};
+use crate::relay::Body;
 use crate::room::{Room, RoomId};
 use crate::routes::Routes;
 
@@ -32,6 +34,8 @@ pub(crate) enum Timer {
     Room(RoomId),
     /// The rates in the slots of a room, which clients are told once a second.
     Rates(RoomId),
+    /// What other nodes are told of the publications of a room.
+    Survey(RoomId),
     /// A participant that may not come back.
     Expiry(ParticipantId),
     /// Packets that wait for those behind them.
@@ -82,13 +86,16 @@ pub struct Sfu {
     /// Participants with packets that wait for those behind them.
     waiting: Waiting,
     /// A packet is being forwarded: others of its frame are probably on their way. What the pace lets go waits for nothing.
-    forwarding: bool,
+    pub(crate) forwarding: bool,
+    /// Packets on their way to other nodes, in batches. Empty between calls.
+    relaying: Vec<(NodeIndex, ParticipantId, Vec<Relayed>)>,
     pub(crate) latest: Timestamp,
 }
 
 impl Sfu {
     /// An empty node. All its randomness comes from the seed: secret and fresh for a server, fixed for a simulation.
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        let next_participant = config.router.numbering.first();
         Self {
             config,
             rng: ChaCha20Rng::from_seed(seed),
@@ -99,7 +106,7 @@ impl Sfu {
             resumes: BTreeMap::new(),
             routes: Routes::default(),
             timers: Timers::default(),
-            next_participant: 1,
+            next_participant,
             next_room: 1,
             noisy: BTreeSet::new(),
             draining: false,
@@ -114,6 +121,7 @@ impl Sfu {
             feedback: Vec::new(),
             waiting: Waiting::default(),
             forwarding: false,
+            relaying: Vec::new(),
             latest: Timestamp::ZERO,
         }
     }
@@ -129,7 +137,11 @@ impl Sfu {
             Input::Datagrams { local, source, data } => self.datagrams(now, Path::udp(local, source), data),
             Input::Frame { local, source, data } => self.datagrams(now, Path::tcp(local, source), [data]),
             Input::Message { session, message } => self.message(now, session, message),
-            Input::Join { session, join, admission } => self.admit(now, session, *join, admission),
+            Input::Join { session, join, admission, home } => {
+                self.admit(now, session, *join, admission, home);
+            }
+            Input::Relay { from, message } => self.relayed(now, from, *message),
+            Input::NodeLost(node) => self.node_lost(now, node),
             Input::Operator(command) => self.operate(now, command),
             Input::Busy(thousandths) => self.busy(now, thousandths),
             Input::SessionLost { session } => self.session_lost(now, session),
@@ -241,6 +253,7 @@ impl Sfu {
                 }
                 Timer::Room(id) => self.with_router(now, id, |router, out| router.handle_timeout(now, out)),
                 Timer::Rates(id) => self.rates_due(now, id),
+                Timer::Survey(id) => self.survey_due(now, id),
                 Timer::Expiry(id) => self.remove_participant(now, id),
                 Timer::Hold => self.end_hold(),
             }
@@ -281,11 +294,14 @@ impl Sfu {
             let Some(event) = event else { break };
             match event {
                 Event::Rtp(_) => {}
-                Event::Rtcp(items) => self.with_router(now, room, |router, out| {
-                    for item in &items {
-                        router.handle_rtcp(now, id, item, out);
-                    }
-                }),
+                Event::Rtcp(items) => {
+                    self.with_router(now, room, |router, out| {
+                        for item in &items {
+                            router.handle_rtcp(now, id, item, out);
+                        }
+                    });
+                    self.pass_reports(room, id, &items);
+                }
                 Event::SourceValidated(path) => self.routes.add_source(path, id),
                 Event::SourceExpired(path) => self.routes.remove_source(path, id),
                 Event::PathChanged(_) => {
@@ -336,7 +352,11 @@ impl Sfu {
                     let last = !outputs.peek().is_some_and(same);
                     self.send(now, to, packet, last && !self.forwarding);
                 }
+                router::Output::Relay { to, from, packet } => self.batch(to, from, packet),
                 router::Output::Rtcp { to, item } => {
+                    if self.pass_feedback(room, to, &item) {
+                        continue;
+                    }
                     self.feedback.push(item);
                     // What one participant is told in a row goes out as one compound packet.
                     while let Some(router::Output::Rtcp { item, .. }) = outputs
@@ -351,6 +371,28 @@ impl Sfu {
         }
         drop(outputs);
         self.routed = routed;
+        self.send_batches(room);
+    }
+
+    /// Puts a packet to the others of its publisher that go to the same node.
+    fn batch(&mut self, to: NodeIndex, from: ParticipantId, packet: Relayed) {
+        match self.relaying.iter_mut().find(|(node, publisher, _)| (*node, *publisher) == (to, from)) {
+            Some((.., packets)) => packets.push(packet),
+            None => self.relaying.push((to, from, vec![packet])),
+        }
+    }
+
+    fn send_batches(&mut self, room: RoomId) {
+        if self.relaying.is_empty() {
+            return;
+        }
+        let Some(name) = self.rooms.get(&room).map(|room| Arc::clone(&room.name)) else { return };
+        let mut batches = std::mem::take(&mut self.relaying);
+        for (to, publisher, packets) in batches.drain(..) {
+            self.stats.relayed_out += packets.len() as u64;
+            self.tell_node(to, &name, Body::Media { publisher, packets });
+        }
+        self.relaying = batches;
     }
 
     /// Sends a packet, or lets it wait for those behind it unless it is known to be the `last`.

@@ -20,6 +20,7 @@ const RATES_INTERVAL: Duration = Duration::from_secs(1);
 impl Sfu {
     /// Takes news of a room: notes what has to be said at the end of the input.
     pub(crate) fn room_event(&mut self, now: Timestamp, id: RoomId, event: RoomEvent) {
+        let Some(event) = self.pass_event(id, event) else { return };
         let Some(room) = self.rooms.get_mut(&id) else { return };
         match event {
             RoomEvent::PublicationAdded(publication) | RoomEvent::PublicationChanged(publication) => {
@@ -45,6 +46,7 @@ impl Sfu {
                     .collect();
                 room.speakers.clone_from(&speakers);
                 self.tell_room(id, None, &ServerMessage::Speakers(Speakers { speakers }));
+                self.pass_speakers(id);
             }
             RoomEvent::Demand { participant, mid, publication, encodings, codecs } => {
                 let demand = wire::demand(publication, mid, &encodings, codecs);
@@ -54,13 +56,13 @@ impl Sfu {
                 self.tell(participant, ServerMessage::Demand(demand));
             }
             RoomEvent::Decision { participant, budget, choices } => {
-                tracing::debug!(room = room.name, %participant, ?budget, ?choices, "decision");
+                tracing::debug!(room = %room.name, %participant, ?budget, ?choices, "decision");
                 if let Some(receiver) = self.participants.get_mut(&participant) {
                     receiver.budget = budget;
                 }
             }
             RoomEvent::Recorded { participant, record } => {
-                let room = room.name.clone();
+                let room = room.name.to_string();
                 let participant = wire::participant_id(participant).to_string();
                 self.put_out(Output::Decision(Box::new(LoggedDecision {
                     room,
@@ -102,11 +104,14 @@ impl Sfu {
     }
 
     /// Says all that the current input has made worth saying.
-    pub(crate) fn flush_notices(&mut self, _now: Timestamp) {
+    pub(crate) fn flush_notices(&mut self, now: Timestamp) {
         while let Some(id) = self.noisy.pop_first() {
             let Some(room) = self.rooms.get_mut(&id) else { continue };
             let pending = std::mem::take(&mut room.pending);
             self.tell_changes(id, &pending.changed);
+            for participant in pending.changed {
+                self.introduce(now, id, participant);
+            }
             for participant in pending.slots {
                 self.tell_slots(id, participant);
             }

@@ -30,7 +30,9 @@ impl Sfu {
     /// Looks whether a room has two who want it, and tells them when that is news.
     pub(crate) fn update_pair(&mut self, id: RoomId) {
         let Some(room) = self.rooms.get(&id) else { return };
-        let two: Option<[ParticipantId; 2]> = room.members.as_slice().try_into().ok();
+        // Whom another node serves is not known here as well as that would need.
+        let all_here = room.spread.as_ref().is_none_or(|spread| spread.elsewhere.is_empty());
+        let two: Option<[ParticipantId; 2]> = room.members.as_slice().try_into().ok().filter(|_| all_here);
         let wanted = two.filter(|two| two.iter().all(|member| self.may_pair(*member)));
         let before = room.pair;
         if before.map(|pair| pair.members) == wanted {

@@ -3,18 +3,22 @@
 //! Owns membership and the list of pending notices. Leaves media to [`router::Room`].
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use router::ParticipantId;
 use signalling::Speaker;
 
 use crate::pair::Paired;
+use crate::spread::Spread;
 
 /// A room of this node. Never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RoomId(pub(crate) u32);
 
 pub(crate) struct Room {
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
+    /// What other nodes serve of it; `None` while it is all here.
+    pub(crate) spread: Option<Box<Spread>>,
     pub(crate) router: router::Room,
     /// In order of arrival.
     pub(crate) members: Vec<ParticipantId>,
@@ -37,9 +41,10 @@ pub(crate) struct Pending {
 }
 
 impl Room {
-    pub(crate) fn new(name: String, router: router::Room) -> Self {
+    pub(crate) fn new(name: Arc<str>, router: router::Room, spread: Option<Spread>) -> Self {
         Self {
             name,
+            spread: spread.map(Box::new),
             router,
             members: Vec::new(),
             speakers: Vec::new(),

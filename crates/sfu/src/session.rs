@@ -4,6 +4,7 @@
 //! are told to `notice`.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use packet::Mid;
@@ -20,8 +21,10 @@ use units::Timestamp;
 use crate::channel::Asker;
 use crate::node::Timer;
 use crate::participant::{Described, Participant};
+use crate::relay::Body;
 use crate::room::{Room, RoomId};
-use crate::{Admission, Grant, SessionId, Sfu, capability, negotiation, wire};
+use crate::spread::Spread;
+use crate::{Admission, Grant, NodeIndex, Output, SessionId, Sfu, capability, negotiation, wire};
 
 /// Sections that a client may describe before they exist.
 const MAX_DESCRIBED: usize = 64;
@@ -30,7 +33,7 @@ impl Sfu {
     pub(crate) fn message(&mut self, now: Timestamp, session: SessionId, message: ClientMessage) {
         match (self.sessions.get(&session).copied(), message) {
             (None, ClientMessage::Join(join)) => {
-                self.join(now, session, join, Admission::Granted(Grant::default()));
+                self.join(now, session, join, Admission::Granted(Grant::default()), None);
             }
             (None, _) => {
                 let text = "join a room before anything else".to_owned();
@@ -65,14 +68,28 @@ impl Sfu {
     }
 
     /// Somebody whose right to join was looked at.
-    pub(crate) fn admit(&mut self, now: Timestamp, session: SessionId, join: Join, admission: Admission) {
+    pub(crate) fn admit(
+        &mut self,
+        now: Timestamp,
+        session: SessionId,
+        join: Join,
+        admission: Admission,
+        home: Option<NodeIndex>,
+    ) {
         if self.sessions.contains_key(&session) {
             return self.message(now, session, ClientMessage::Join(join));
         }
-        self.join(now, session, join, admission);
+        self.join(now, session, join, admission, home);
     }
 
-    fn join(&mut self, now: Timestamp, session: SessionId, join: Join, admission: Admission) {
+    fn join(
+        &mut self,
+        now: Timestamp,
+        session: SessionId,
+        join: Join,
+        admission: Admission,
+        home: Option<NodeIndex>,
+    ) {
         if self.closing {
             let text = "the server is going down; try again in a moment".to_owned();
             self.stats.joins_refused += 1;
@@ -82,12 +99,12 @@ impl Sfu {
         let same_room = |id: &ParticipantId| {
             self.participants
                 .get(id)
-                .is_some_and(|p| self.rooms.get(&p.room).is_some_and(|r| r.name == join.room))
+                .is_some_and(|p| self.rooms.get(&p.room).is_some_and(|r| *r.name == *join.room))
         };
         let resumed = earlier.filter(same_room);
         let joined = match (resumed, admission) {
             (Some(id), _) => self.take_over(now, session, id, join),
-            (None, Admission::Granted(grant)) => self.enter(now, session, join, grant),
+            (None, Admission::Granted(grant)) => self.enter(now, session, join, grant, home),
             (None, Admission::ReturnOnly(why)) => Err((ErrorCode::Unauthorized, why)),
         };
         match joined {
@@ -115,6 +132,7 @@ impl Sfu {
         session: SessionId,
         join: Join,
         grant: Grant,
+        home: Option<NodeIndex>,
     ) -> Result<ParticipantId, (ErrorCode, String)> {
         if self.draining {
             let text = "the server takes nobody new, as it is to be stopped; try another".to_owned();
@@ -139,19 +157,18 @@ impl Sfu {
                     "the server has as many rooms as it may; try later".to_owned(),
                 ));
             }
-            None => self.open_room(&join.room),
+            None => self.open_room(&join.room, home),
         };
         let device = capability::profile(&self.config.presets, &join.capabilities);
         let id = ParticipantId(self.next_participant);
         let resume = self.secret();
         let Some(entry) = self.rooms.get_mut(&room) else { unreachable!("found or opened above") };
-        if entry.members.len() >= limits.participants_per_room {
-            return Err((
-                ErrorCode::RoomFull,
-                format!("the room has {} participants, no more fit", entry.members.len()),
-            ));
+        let there = entry.members.len() + entry.spread.as_ref().map_or(0, |spread| spread.elsewhere.len());
+        if there >= limits.participants_per_room {
+            return Err((ErrorCode::RoomFull, format!("the room has {there} participants, no more fit")));
         }
-        self.next_participant += 1;
+        let is_first = entry.members.is_empty();
+        self.next_participant = self.config.router.numbering.after(self.next_participant);
         entry.members.push(id);
         entry.router.add_participant(now, id, device);
         self.resumes.insert(resume.clone(), id);
@@ -163,6 +180,12 @@ impl Sfu {
         self.participants.insert(id, participant);
         self.with_router(now, room, |router, out| router.set_downlink_limit(now, id, limit, out));
         self.tell_room(room, Some(id), &ServerMessage::Room(arrival));
+        self.tell_held(room);
+        match is_first && self.has_home_elsewhere(room) {
+            // Its home answers with all nodes, and each of them is told who is here.
+            true => self.attach(now, room),
+            false => self.introduce(now, room, id),
+        }
         tracing::debug!(participant = %id, "joined");
         Ok(id)
     }
@@ -213,6 +236,7 @@ impl Sfu {
             own: wire::participant_id(id),
             participants: others
                 .filter_map(|other| Some(wire::participant(self.participants.get(other)?, &publications)))
+                .chain(room.spread.iter().flat_map(|spread| spread.elsewhere.values().cloned()))
                 .collect(),
             ice_servers: self.ice_servers(now, id),
             limits: self.config.advertised,
@@ -246,18 +270,46 @@ impl Sfu {
         servers
     }
 
-    fn open_room(&mut self, name: &str) -> RoomId {
+    /// Opens a room, or a part of one whose home is elsewhere.
+    pub(crate) fn open_room(&mut self, name: &str, home: Option<NodeIndex>) -> RoomId {
+        let spread = home.filter(|home| *home != self.own_node()).map(Spread::new);
         let id = RoomId(self.next_room);
         self.next_room += 1;
         let router = router::Room::new(self.config.router.clone(), self.rng.next_u64());
-        self.rooms.insert(id, Room::new(name.to_owned(), router));
+        self.rooms.insert(id, Room::new(name.into(), router, spread));
         self.room_names.insert(name.to_owned(), id);
+        self.tell_held(id);
         id
     }
 
+    /// Forgets a room in which nobody is left.
+    pub(crate) fn end_room(&mut self, id: RoomId) {
+        let Some(room) = self.rooms.remove(&id) else { return };
+        self.room_names.remove(&*room.name);
+        for timer in [Timer::Room(id), Timer::Rates(id), Timer::Survey(id)] {
+            self.timers.set(timer, None);
+        }
+        self.put_out(Output::RoomHeld { room: room.name, participants: None });
+    }
+
+    /// Says how many of a room are here.
+    fn tell_held(&mut self, id: RoomId) {
+        if let Some(room) = self.rooms.get(&id) {
+            let (room, participants) = (Arc::clone(&room.name), Some(room.members.len()));
+            self.put_out(Output::RoomHeld { room, participants });
+        }
+    }
+
+    fn has_home_elsewhere(&self, id: RoomId) -> bool {
+        let spread = self.rooms.get(&id).and_then(|room| room.spread.as_ref());
+        spread.is_some_and(|spread| spread.home != self.own_node())
+    }
+
+    /// 112 bits of chance behind the number of this node, by which whoever returns is brought here ([`crate::holder_of`]).
     fn secret(&mut self) -> String {
         let mut bytes = [0; 16];
         self.rng.fill_bytes(&mut bytes);
+        bytes[..2].copy_from_slice(&self.own_node().0.to_be_bytes());
         bytes.iter().fold(String::with_capacity(32), |mut text, byte| {
             write!(text, "{byte:02x}").expect("writing to a string cannot fail");
             text
@@ -316,6 +368,7 @@ impl Sfu {
                 router.set_view(now, id, view, out);
             }
         });
+        self.introduce(now, room, id);
         self.drain_transport(now, id);
     }
 
@@ -352,6 +405,7 @@ impl Sfu {
             router.set_device(now, id, device, out);
             router.set_downlink_limit(now, id, limit, out);
         });
+        self.introduce(now, room, id);
         self.update_pair(room);
     }
 
@@ -395,20 +449,18 @@ impl Sfu {
     fn relay(&mut self, asker: Asker, from: ParticipantId, message: OutgoingMessage) {
         let Some(room) = self.participants.get(&from).map(|p| p.room) else { return };
         let private = message.to.is_some();
-        let relayed = ServerMessage::Message(IncomingMessage {
-            from: wire::participant_id(from),
-            private,
-            data: message.data,
-        });
+        let relayed = IncomingMessage { from: wire::participant_id(from), private, data: message.data };
         let Some(to) = message.to else {
             let members = self.rooms.get(&room).map(|room| room.members.clone()).unwrap_or_default();
             let others: Vec<_> = members.into_iter().filter(|member| *member != from).collect();
-            return self.deliver(&others, &relayed);
+            self.pass_data(room, None, &relayed);
+            return self.deliver(&others, &ServerMessage::Message(relayed));
         };
-        let known = wire::parse_participant_id(&to)
-            .filter(|to| self.participants.get(to).is_some_and(|other| other.room == room));
+        let named = wire::parse_participant_id(&to);
+        let known = named.filter(|to| self.participants.get(to).is_some_and(|other| other.room == room));
         match known {
-            Some(to) => self.deliver(&[to], &relayed),
+            Some(to) => self.deliver(&[to], &ServerMessage::Message(relayed)),
+            None if named.is_some() && self.pass_data(room, named, &relayed) => {}
             None => {
                 let text = format!("{to} is not in this room");
                 self.refuse(asker, ErrorCode::UnknownParticipant, text, Some("message"));
@@ -417,7 +469,7 @@ impl Sfu {
     }
 
     /// What others say goes over the data channel where there is one, and over the WebSocket where not.
-    fn deliver(&mut self, to: &[ParticipantId], message: &ServerMessage) {
+    pub(crate) fn deliver(&mut self, to: &[ParticipantId], message: &ServerMessage) {
         let mut text = None;
         for member in to {
             let has_channel = self.participants.get(member).is_some_and(|who| who.channel.is_some());
@@ -465,13 +517,9 @@ impl Sfu {
         tracing::debug!(participant = %id, "left");
         let Some(entry) = self.rooms.get_mut(&room) else { return };
         entry.members.retain(|member| *member != id);
-        if entry.members.is_empty() {
-            self.room_names.remove(&entry.name);
-            self.rooms.remove(&room);
-            self.timers.set(Timer::Room(room), None);
-            self.timers.set(Timer::Rates(room), None);
-            return;
-        }
+        self.tell_nodes(room, &Body::Left(id));
+        self.tell_held(room);
+        self.let_go_if_empty(room);
         let departure = RoomChange { left: vec![wire::participant_id(id)], ..RoomChange::default() };
         self.tell_room(room, None, &ServerMessage::Room(departure));
         self.update_pair(room);

@@ -33,6 +33,12 @@ pub struct Stats {
     pub packets_in: u64,
     /// Media packets dropped because an operator muted their publication.
     pub silenced: u64,
+    /// Media packets handed to other nodes, one for each node.
+    pub relayed_out: u64,
+    /// Media packets that came from other nodes.
+    pub relayed_in: u64,
+    /// Words of other nodes about rooms that are not here (any more).
+    pub relayed_late: u64,
     /// Packets handed to receivers' transports.
     pub packets_out: u64,
 }

@@ -7,6 +7,7 @@ mod overload;
 mod pairing;
 mod paths;
 mod scalable;
+mod spread;
 
 use std::time::Duration;
 
@@ -45,6 +46,8 @@ impl Node {
                     self.said.push((session.0, serde_json::to_value(message).unwrap()));
                 }
                 Output::CloseSession { session } => self.closed.push(session.0),
+                Output::Relay { .. } => panic!("there is no other node"),
+                Output::RoomHeld { .. } => {}
                 Output::Decision(decision) => panic!("nobody asked for decisions: {decision:?}"),
                 Output::Wait(deadline) => break self.deadline = deadline,
             }

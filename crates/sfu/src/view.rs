@@ -6,7 +6,7 @@ use router::{DownlinkStats, RoomStats};
 use signalling::{Connection, DeviceClass, Publication, SlotState};
 use units::{Bitrate, Timestamp};
 
-use crate::{Grant, Sfu, wire};
+use crate::{Grant, NodeIndex, Numbering, Sfu, wire};
 
 /// A room.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +17,24 @@ pub struct RoomView {
     pub participants: Vec<ParticipantView>,
     /// What arrived in it since it was made.
     pub received: RoomStats,
+}
+
+impl RoomView {
+    /// Puts to it what another node knows of the same room.
+    pub fn merge(&mut self, part: Self) {
+        self.participants.extend(part.participants);
+        self.participants.sort_by_key(|who| who.joined);
+        let (own, other) = (&mut self.received, part.received);
+        for (own, other) in [
+            (&mut own.packets, other.packets),
+            (&mut own.duplicate, other.duplicate),
+            (&mut own.stale, other.stale),
+            (&mut own.malformed, other.malformed),
+            (&mut own.unknown, other.unknown),
+        ] {
+            *own += other;
+        }
+    }
 }
 
 /// Somebody in a room.
@@ -48,6 +66,16 @@ pub struct ParticipantView {
     pub budget: Option<Bitrate>,
     /// What is known of the way to it.
     pub downlink: DownlinkStats,
+}
+
+/// Which node a participant is served by whose id on the wire that is; `None` for what is no such id.
+pub fn server_of(participant: &str, numbering: Numbering) -> Option<NodeIndex> {
+    wire::parse_participant_id(&participant.into()).map(|id| numbering.node_of(id.0))
+}
+
+/// Which node gave that secret of return (`resume` of the signalling contract), if any did.
+pub fn holder_of(resume: &str) -> Option<NodeIndex> {
+    u16::from_str_radix(resume.get(..4)?, 16).ok().map(NodeIndex)
 }
 
 impl Sfu {
@@ -90,10 +118,15 @@ impl Sfu {
             })
         };
         Some(RoomView {
-            name: room.name.clone(),
+            name: room.name.to_string(),
             participants: room.members.iter().filter_map(view).collect(),
             received: room.router.stats(),
         })
+    }
+
+    /// Which of the nodes it is that share rooms.
+    pub fn index(&self) -> NodeIndex {
+        self.own_node()
     }
 
     /// Whether nobody new is let in.

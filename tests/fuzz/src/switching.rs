@@ -349,7 +349,7 @@ impl World {
                 Output::Rtcp { to, item: RtcpItem::Pli { .. } | RtcpItem::Fir { .. } } => {
                     self.wants_keyframe[to.0 as usize] = true;
                 }
-                Output::Rtcp { .. } | Output::Event(_) => {}
+                Output::Rtcp { .. } | Output::Relay { .. } | Output::Event(_) => {}
             }
         }
     }

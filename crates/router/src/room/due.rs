@@ -79,6 +79,9 @@ impl Room {
 
     /// Looks at who speaks.
     pub(super) fn update_speakers(&mut self, now: Timestamp, out: &mut Vec<Output>) {
+        if self.follows {
+            return;
+        }
         let voices = self
             .publications
             .values()

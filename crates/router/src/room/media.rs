@@ -40,9 +40,13 @@ impl Room {
             Some(Err(Discard::Malformed)) => return self.stats.malformed += 1,
             None => return self.stats.unknown += 1,
         };
-        self.stats.packets += 1;
+        self.stats.packets += u64::from(sender.is_here());
+        let is_here = sender.is_here();
         let is_picture = publication.kind == MediaKind::Video;
         let origin = Origin { publication: id, encoding: accepted.encoding };
+        if is_here && !self.nodes.is_empty() {
+            self.relay(now, origin, incoming, &accepted.received, out);
+        }
         let plain = is_picture && !accepted.silenced && accepted.received.is_plain();
         if !plain || self.gathered_of != Some(origin) {
             self.forward_gathered(now, out);

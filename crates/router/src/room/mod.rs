@@ -9,6 +9,7 @@ mod due;
 mod feedback;
 mod media;
 mod pursue;
+mod relay;
 mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,8 +29,8 @@ use crate::rewrite::Origin;
 use crate::speaker::Speakers;
 use crate::timers::{Timer, Timers};
 use crate::{
-    Config, DownlinkStats, Incoming, Output, ParticipantId, PublicationId, PublicationState, RoomEvent,
-    RoomStats, SendingSection, SlotSection, SlotState, SlotView, Source,
+    Config, DownlinkStats, Incoming, NodeIndex, Output, ParticipantId, PublicationId, PublicationState,
+    RoomEvent, RoomStats, SendingSection, SlotSection, SlotState, SlotView, Source,
 };
 
 /// A room: plaintext RTP in, plaintext RTP out. Results are appended to the output vector of each call, in
@@ -56,6 +57,12 @@ pub struct Room {
     max_height: Option<u32>,
     timers: Timers,
     stats: RoomStats,
+    /// Other nodes that serve participants of this room.
+    nodes: Vec<NodeIndex>,
+    /// The order of the voices of this node alone, which decides what of them crosses to others.
+    loudest: Ranking,
+    /// Another node decides who speaks.
+    follows: bool,
     /// Packets of one encoding that are to be forwarded together. Empty between calls.
     gathered: Vec<Media>,
     gathered_of: Option<Origin>,
@@ -75,13 +82,14 @@ impl Reassign {
 impl Room {
     /// An empty room. The seed decides the first sequence numbers and timestamps of its streams.
     pub fn new(config: Config, seed: u64) -> Self {
+        let next_publication = config.numbering.first();
         Self {
             config,
             rng: ChaCha8Rng::seed_from_u64(seed),
             participants: Vec::new(),
             positions: BTreeMap::new(),
             publications: BTreeMap::new(),
-            next_publication: 1,
+            next_publication,
             ranking: Ranking::default(),
             speakers: Speakers::default(),
             reassign: Reassign::default(),
@@ -90,6 +98,9 @@ impl Room {
             max_height: None,
             timers: Timers::default(),
             stats: RoomStats::default(),
+            nodes: Vec::new(),
+            loudest: Ranking::default(),
+            follows: false,
             gathered: Vec::new(),
             gathered_of: None,
         }
@@ -420,11 +431,12 @@ impl Room {
                 }
             } else if participant.publications.len() < self.config.max_publications {
                 let id = PublicationId(self.next_publication);
-                self.next_publication += 1;
+                self.next_publication = self.config.numbering.after(self.next_publication);
                 let history = self.config.history_packets;
                 let publication = Publication::new(id, participant.id, at, section, history);
                 if section.kind == MediaKind::Audio {
                     self.ranking.add(id);
+                    self.loudest.add(id);
                 }
                 participant.publications.push((section.mid, id));
                 self.publications.insert(id, publication);
@@ -440,6 +452,7 @@ impl Room {
     fn remove_publication(&mut self, id: PublicationId, out: &mut Vec<Output>) {
         let Some(publication) = self.publications.remove(&id) else { return };
         self.ranking.remove(id);
+        self.loudest.remove(id);
         for at in publication.subscribers {
             let Some(participant) = self.participants[at.participant].as_mut() else { continue };
             let slot = &mut participant.slots[at.slot];

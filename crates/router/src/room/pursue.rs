@@ -3,6 +3,8 @@
 //! Owns the way back: the keyframes that slots wait for (`keyframe`), ahead of time where somebody is about to be
 //! ready, and what the whole room wants of each encoding (`demand`). Leaves who wants what to `settle`.
 
+use std::time::Duration;
+
 use packet::MediaKind;
 use units::Timestamp;
 
@@ -11,6 +13,7 @@ use crate::demand::Joint;
 use crate::participant::MAX_REPLAY;
 use crate::publication::{MAX_ENCODINGS, Publication};
 use crate::rewrite::Origin;
+use crate::select::forwarded;
 use crate::timers::Timer;
 use crate::{EncodingDemand, Output, PublicationId, RoomEvent, Source};
 
@@ -39,9 +42,15 @@ impl Room {
 
     /// Asks the publisher for the keyframes that somebody waits for and tells it what is wanted.
     fn pursue_one(&mut self, now: Timestamp, id: PublicationId, out: &mut Vec<Output>) {
-        let Some(publication) = self.publications.get_mut(&id).filter(|p| p.kind == MediaKind::Video) else {
+        let Some(publication) = self.publications.get_mut(&id) else { return };
+        let owner = self.participants[publication.owner].as_ref();
+        let is_elsewhere = owner.is_some_and(|owner| !owner.is_here());
+        if publication.kind == MediaKind::Audio {
+            if is_elsewhere {
+                self.pursue_sound(now, id, out);
+            }
             return;
-        };
+        }
         // What is not known yet is wanted, else it would never become known.
         let is_unknown =
             |at: usize| publication.encodings.get(at).is_none_or(|encoding| encoding.size().is_none());
@@ -70,6 +79,9 @@ impl Room {
                     slot.wish().spatial.min(highest) > slot.limit().spatial;
             }
         }
+        for (_, joint) in &publication.elsewhere {
+            wanted.iter_mut().zip(joint).for_each(|(wanted, joint)| wanted.merge(*joint));
+        }
         // A camera that was well a moment ago cannot be told from one that gave this encoding up.
         if publication.source == Source::Camera && publication.is_on() {
             let all = 0..publication.encodings.len();
@@ -90,9 +102,13 @@ impl Room {
                 publication.keyframes.ask(at as u8);
             }
         }
-        let codecs = publication.codecs;
-        let tell = publication.demand.update(now, wanted, codecs, self.config.demand_off_delay);
-        let fading = publication.demand.deadline(self.config.demand_off_delay);
+        // Delays are for publishers, whose own node keeps them and counts who decodes what.
+        let (codecs, off_delay) = match is_elsewhere {
+            true => (forwarded(), Duration::ZERO),
+            false => (publication.codecs, self.config.demand_off_delay),
+        };
+        let tell = publication.demand.update(now, wanted, codecs, off_delay);
+        let fading = publication.demand.deadline(off_delay);
         if tell {
             out.push(Output::Event(demand_event(publication)));
         }
@@ -127,7 +143,7 @@ impl Room {
     }
 }
 
-fn demand_event(publication: &Publication) -> RoomEvent {
+pub(super) fn demand_event(publication: &Publication) -> RoomEvent {
     let encoding = |(at, encoding): (usize, &crate::encoding::Encoding)| EncodingDemand {
         rid: encoding.rid,
         active: publication.demand.is_active(at),

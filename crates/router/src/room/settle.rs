@@ -44,7 +44,9 @@ impl Room {
             self.assign_all(MediaKind::Audio, &order, out);
         }
         while let Some(at) = self.reselect.pop_first() {
-            self.select(now, at, out);
+            if self.participants[at].as_ref().is_some_and(Participant::is_here) {
+                self.select(now, at, out);
+            }
         }
     }
 

@@ -211,6 +211,7 @@ impl World {
                     self.hand_over(to, &item);
                     self.feedback.push((self.now, to, item));
                 }
+                Output::Relay { .. } => panic!("there is no other node"),
                 Output::Event(event) => self.events.push((self.now, event)),
             }
         }

@@ -60,7 +60,7 @@ pub(crate) async fn own(
     }
     let secret = bearer(&parts.headers).unwrap_or_default().to_owned();
     let asked = room.clone();
-    let worker = app.signalling.workers.of_room(&room);
+    let worker = app.signalling.workers.of_secret(&secret);
     let found = worker.ask(move |node| node.holder(&asked, &secret)).await.ok_or_else(Refused::stopping)?;
     let Some(participant) = found else {
         app.gate.refused(&parts.extensions, Denied::Invalid);
@@ -81,7 +81,7 @@ async fn capture(
     if !(1..=LONGEST).contains(&seconds) {
         return Err(Refused::not_understood(format!("seconds is from 1 to {LONGEST}")));
     }
-    let worker = app.signalling.workers.of_room(&room).clone();
+    let worker = app.signalling.workers.of_participant(&room, &participant).clone();
     let (lines, received) = mpsc::channel(WAITING);
     let follower = Follower {
         whom: (room.clone(), participant.clone()),

@@ -17,7 +17,6 @@ use super::{Answer, OneRoom, Subject};
 use crate::endless::{EVENTS, endless, event};
 use crate::http::App;
 use crate::listener::KeepOpen;
-use crate::worker::Ask;
 
 /// A room that was not seen for so long is over.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -27,10 +26,7 @@ pub(super) async fn events(
     Subject(OneRoom { room }): Subject<OneRoom>,
     connection: KeepOpen,
 ) -> Answer {
-    let asked = room.clone();
-    let there =
-        app.signalling.workers.of_room(&room).ask(move |node| node.room_names().any(|name| name == asked));
-    if there.await != Some(true) {
+    if app.signalling.workers.of_room(&room).is_empty() {
         return Err(Refusal::NoRoom.into());
     }
     let states = stream::unfold((app.watch.follow(), room), async |(mut rooms, name)| {

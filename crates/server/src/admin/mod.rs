@@ -138,23 +138,21 @@ async fn change_server(
 
 async fn rooms(State(app): State<Arc<App>>, parts: Parts) -> Answer {
     let claims = claims(&parts);
+    let workers = &app.signalling.workers;
     let mut rooms = Vec::new();
-    for worker in app.signalling.workers.all() {
-        let claims = Arc::clone(&claims);
-        let summaries = worker.ask(move |node| {
-            let seen = node.room_names().filter(|name| claims.is_for(name));
-            seen.filter_map(|name| node.room(name)).map(|room| RoomSummary::of(&room)).collect::<Vec<_>>()
-        });
-        rooms.extend(summaries.await.ok_or_else(Refused::stopping)?);
+    for name in workers.room_names().await.ok_or_else(Refused::stopping)? {
+        if claims.is_for(&name) {
+            // Gone since.
+            let found = workers.room(&name).await.ok_or_else(Refused::stopping)?;
+            rooms.extend(found.map(|room| RoomSummary::of(&room)));
+        }
     }
-    rooms.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(reply(StatusCode::OK, &RoomList { rooms }))
 }
 
 async fn room(State(app): State<Arc<App>>, Subject(OneRoom { room }): Subject<OneRoom>) -> Answer {
     let now = app.signalling.clock.now();
-    let worker = app.signalling.workers.of_room(&room);
-    let found = worker.ask(move |node| node.room(&room)).await.ok_or_else(Refused::stopping)?;
+    let found = app.signalling.workers.room(&room).await.ok_or_else(Refused::stopping)?;
     Ok(reply(StatusCode::OK, &Room::of(&found.ok_or(Refusal::NoRoom)?, now, now_ms())))
 }
 
@@ -211,7 +209,7 @@ async fn change_participant(
     let one = change.publication.map(|one| mute(Some(one.id), one.muted));
     let commands: Vec<Command> = [all, one, pin, limit].into_iter().flatten().collect();
     // All of it or nothing; and nothing is a change that needs somebody, too.
-    let worker = app.signalling.workers.of_room(&room);
+    let worker = app.signalling.workers.of_participant(&room, &participant);
     let (about, wanted) =
         (OnePerson { room: room.clone(), participant: participant.clone() }, commands.clone());
     let against = worker.ask(move |node| {
@@ -235,18 +233,31 @@ async fn remove_participant(
     command(&app, Command::Remove { room, participant }).await
 }
 
-/// Has a command carried out by the worker of its room.
+/// Has a command carried out by the worker that serves whom it is about, or by all that have a part of the room.
 async fn command(app: &App, command: Command) -> Answer {
-    let room = match &command {
-        Command::Remove { room, .. }
-        | Command::Mute { room, .. }
-        | Command::Pin { room, .. }
-        | Command::Limit { room, .. }
-        | Command::Record { room, .. }
-        | Command::Close { room } => room,
+    let workers = &app.signalling.workers;
+    let worker = match &command {
+        Command::Remove { room, participant }
+        | Command::Mute { room, participant, .. }
+        | Command::Pin { room, participant, .. }
+        | Command::Limit { room, participant, .. }
+        | Command::Record { room, participant, .. } => workers.of_participant(room, participant),
+        Command::Close { room } => {
+            let parts = workers.of_room(room);
+            if parts.is_empty() {
+                return Err(Refusal::NoRoom.into());
+            }
+            for worker in parts {
+                match worker.operate(command.clone()).await.ok_or_else(Refused::stopping)? {
+                    // A part that has ended since.
+                    Ok(()) | Err(Refusal::NoRoom) => {}
+                    Err(refusal) => return Err(refusal.into()),
+                }
+            }
+            return Ok(StatusCode::NO_CONTENT.into_response());
+        }
         Command::Drain { .. } => unreachable!("it is for all workers"),
     };
-    let worker = app.signalling.workers.of_room(room).clone();
     worker.operate(command).await.ok_or_else(Refused::stopping)??;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -14,7 +14,7 @@ use super::model::{Room, now_ms};
 use crate::clock::Clock;
 use crate::metrics::Totals;
 use crate::stop::Stop;
-use crate::worker::{Ask, Workers};
+use crate::worker::Workers;
 
 /// States of rooms that a follower may be behind; a slower one misses some.
 const BEHIND: usize = 256;
@@ -62,21 +62,14 @@ impl Watch {
     async fn look(&self, workers: &Workers, clock: Clock) {
         let at_ms = now_ms();
         let mut totals = Totals { switches: self.totals().switches, ..Totals::default() };
-        for worker in workers.all() {
-            let Some(names) =
-                worker.ask(|node| node.room_names().map(str::to_owned).collect::<Vec<_>>()).await
-            else {
-                continue;
-            };
-            for name in names {
-                // Gone since, or the worker ended.
-                let Some(Some(room)) = worker.ask(move |node| node.room(&name)).await else { continue };
-                totals.switches += self.history().record(&room, at_ms);
-                totals.add(&room);
-                if self.live.receiver_count() > 0 {
-                    // An error says that the last follower has just gone.
-                    let _ = self.live.send(Arc::new(Room::of(&room, clock.now(), at_ms)));
-                }
+        for name in workers.room_names().await.unwrap_or_default() {
+            // Gone since, or a worker ended.
+            let Some(Some(room)) = workers.room(&name).await else { continue };
+            totals.switches += self.history().record(&room, at_ms);
+            totals.add(&room);
+            if self.live.receiver_count() > 0 {
+                // An error says that the last follower has just gone.
+                let _ = self.live.send(Arc::new(Room::of(&room, clock.now(), at_ms)));
             }
         }
         self.history().prune(at_ms);

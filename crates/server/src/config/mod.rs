@@ -21,7 +21,7 @@ pub use text::{Size, Span, UnitError};
 pub use turn::TurnConfig;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -65,6 +65,8 @@ pub struct Config {
     pub limits: Limits,
     /// Media sockets.
     pub media: Media,
+    /// Which worker serves whom.
+    pub placement: Placing,
     /// TURN servers that clients are told.
     pub turn: TurnConfig,
     /// What is told at `/metrics`.
@@ -180,6 +182,27 @@ pub struct Media {
     pub hold: Span,
 }
 
+/// Which worker serves whom. A new room goes to the worker with the least to do; all of this is for servers of several workers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Placing {
+    /// Whether workers share a room that is too much for one of them.
+    pub spread: bool,
+    /// Participants of one room on one worker; who comes then is served by another.
+    pub room_participants: NonZeroUsize,
+    /// How much of its core a worker may use, in percent, before who comes to its rooms is served by another.
+    pub busy_percent: u8,
+    /// Keep each worker on a core of its own, where the system allows it. For machines that do nothing else.
+    pub pin: bool,
+}
+
+impl Default for Placing {
+    fn default() -> Self {
+        let room_participants = NonZeroUsize::new(100).expect("it is not 0");
+        Self { spread: true, room_participants, busy_percent: 70, pin: false }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -195,6 +218,7 @@ impl Default for Config {
             tls: Tls::default(),
             limits: Limits::default(),
             media: Media::default(),
+            placement: Placing::default(),
             turn: TurnConfig::default(),
             metrics: Metrics::default(),
             trace: Trace::default(),
@@ -370,7 +394,7 @@ impl Config {
                 .filter(|given| *given)
                 .count()
         };
-        let rules: [(bool, &'static str, &str); 25] = [
+        let rules: [(bool, &'static str, &str); 26] = [
             (
                 !self.listen.ip().is_loopback() && access.keys.is_empty() && !access.lan && !access.open,
                 "access",
@@ -482,6 +506,11 @@ impl Config {
                 self.media.socket_buffer < Size::kib(64),
                 "media.socket_buffer",
                 "a single keyframe would not fit; give at least 64KiB",
+            ),
+            (
+                !(1..=100).contains(&self.placement.busy_percent),
+                "placement.busy_percent",
+                "give 1 to 100; with 100 only the number of participants counts",
             ),
             (
                 self.media.hold > MAX_HOLD,

@@ -139,9 +139,11 @@ fn holds(families: &mut Families, workers: &[Worker]) {
 }
 
 fn media(families: &mut Families, workers: &[Worker]) {
-    let counters: [(&str, &'static str, Of<Worker, u64>); 5] = [
+    let counters: [(&str, &'static str, Of<Worker, u64>); 7] = [
         ("packets_received", "Media packets taken in", |w| w.2.packets_in),
         ("packets_sent", "Media packets sent, each receiver counted", |w| w.2.packets_out),
+        ("packets_relayed", "Media packets handed to other workers for their receivers", |w| w.2.relayed_out),
+        ("packets_taken_over", "Media packets that came from other workers", |w| w.2.relayed_in),
         ("datagrams_received", "Datagrams of any kind taken in", |w| w.3.received),
         ("datagrams_sent", "Datagrams of any kind sent", |w| w.3.sent),
         ("send_calls", "System calls that sent datagrams", |w| w.3.sends),
@@ -152,13 +154,14 @@ fn media(families: &mut Families, workers: &[Worker]) {
             rows.row([("worker", &worker.0)], of(worker) as f64);
         }
     }
-    let dropped: [(&str, Of<Worker, u64>); 6] = [
+    let dropped: [(&str, Of<Worker, u64>); 7] = [
         ("stray", |w| w.2.stray_datagrams),
         ("unproven", |w| w.2.unproven_limited),
         ("no_path", |w| w.2.unsendable),
         ("muted_by_operator", |w| w.2.silenced),
         ("send_buffer_full", |w| w.3.send_buffer_full),
         ("refused_by_system", |w| w.3.refused),
+        ("worker_behind", |w| w.3.shed),
     ];
     let mut rows = families.counter("datagrams_dropped", "Datagrams dropped, by why");
     for worker in workers {

@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::*;
-use crate::config::AccessConfig;
+use crate::config::{AccessConfig, Placing};
+use crate::placement::Placement;
 use crate::stop::{self, RaiseStop};
 use crate::worker::Evicted;
 
@@ -32,8 +33,9 @@ impl Harness {
         let (inbox, worker) = mpsc::channel(1_024);
         let (raise, stop) = stop::flag();
         let (clock, limits) = (Clock::start(), Limits::default());
+        let placement = Arc::new(Placement::new(Placing::default(), 1, clock));
         let context = Context {
-            workers: Arc::new(Workers::new(vec![inbox])),
+            workers: Arc::new(Workers::new(vec![inbox], placement)),
             access: Arc::new(Access::new(access).unwrap()),
             gate: Arc::new(Gate::new(&limits, clock)),
             tally: Arc::default(),

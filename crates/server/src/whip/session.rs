@@ -118,11 +118,11 @@ async fn run(
     told: watch::Sender<Value>,
     mut requests: mpsc::Receiver<Request>,
 ) {
-    let worker = context.workers.of_room(&join.room);
+    let (worker, coming) = context.workers.place(&join.room, None);
     let session = context.workers.new_session();
     let (outbound, Mailbox { mut queue, evicted }) = mailbox(context.limits.outbound_messages);
-    let open =
-        ToWorker::Open { session, outbound, join: Box::new(join), admission: Admission::Granted(grant) };
+    let admission = Admission::Granted(grant);
+    let open = ToWorker::Open { session, outbound, join: Box::new(join), admission, coming };
     if worker.send(open).await.is_err() {
         return;
     }

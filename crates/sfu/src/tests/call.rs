@@ -4,7 +4,9 @@
 //! Owns a client as small as it can be: an offer, connectivity checks, frames, and what it hears. Leaves streams of layers to
 //! `scalable`. What links and devices do to a call is for the simulator.
 
+use std::hash::{DefaultHasher, Hash};
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -17,7 +19,7 @@ use transport::demux::{self, Class};
 use units::Timestamp;
 
 use super::scalable::Scalable;
-use crate::{Config, Input, Output, SessionId, Sfu};
+use crate::{Admission, Config, Grant, Input, NodeIndex, Numbering, Output, RelayMessage, SessionId, Sfu};
 
 /// Between two frames, and between two looks at everything else.
 const FRAME: Duration = Duration::from_millis(33);
@@ -29,6 +31,8 @@ pub(super) const VP9: u8 = 98;
 pub(super) const AV1: u8 = 45;
 pub(super) const MID: u8 = 4;
 const RID: u8 = 10;
+const OPUS: u8 = 111;
+const LEVEL: u8 = 1;
 pub(super) const DEPENDENCY: u8 = 12;
 /// RID, width, height, bytes of a frame.
 const ENCODINGS: [(&str, u16, u16, usize); 3] =
@@ -42,6 +46,10 @@ pub(super) fn node_address() -> SocketAddr {
 /// One participant.
 pub(super) struct Peer {
     pub(super) session: u64,
+    /// The node that serves it.
+    pub(super) node: usize,
+    /// How loud it speaks, in dB below overload, if it has a microphone.
+    pub(super) voice: Option<u8>,
     pub(super) address: SocketAddr,
     /// Whether it has opened a connection instead of sending datagrams.
     pub(super) protocol: Protocol,
@@ -68,24 +76,64 @@ pub(super) struct Peer {
     acknowledges: bool,
 }
 
-/// A node and everybody in its room.
+/// The nodes of a room and everybody in it.
 pub(super) struct Call {
-    pub(super) sfu: Sfu,
+    pub(super) nodes: Vec<Node>,
+    /// What nodes say to each other, by the time at which it arrives.
+    pub(super) wires: Vec<(Timestamp, usize, usize, Box<RelayMessage>)>,
+    /// Of everything that came out of any node.
+    pub(super) digest: DefaultHasher,
     pub(super) now: Timestamp,
     pub(super) peers: Vec<Peer>,
     /// Whether those who join acknowledge what they get.
     pub(super) acknowledging: bool,
-    deadline: Option<Timestamp>,
+    /// The node that who joins next is placed on, and the home of the room.
+    pub(super) place: (usize, usize),
+}
+
+/// One node of a call.
+pub(super) struct Node {
+    pub(super) sfu: Sfu,
+    pub(super) deadline: Option<Timestamp>,
+    /// How many of the room it says are there.
+    pub(super) held: Option<usize>,
+}
+
+/// How long words between two nodes are on their way: less in one direction than in the other.
+fn wire_time(from: usize, to: usize) -> Duration {
+    Duration::from_micros(200 + 300 * from as u64 + 40 * to as u64)
 }
 
 impl Call {
     pub(super) fn new() -> Self {
-        let transport = transport::Config {
-            candidates: vec![node_address()],
-            ..transport::Config::new(transport::Security::Plaintext)
+        Self::over(1)
+    }
+
+    /// A call over so many nodes.
+    pub(super) fn over(count: u16) -> Self {
+        let node = |own| {
+            let transport = transport::Config {
+                candidates: vec![node_address()],
+                ..transport::Config::new(transport::Security::Plaintext)
+            };
+            let mut config = Config::new(transport);
+            config.router.numbering = Numbering::new(NodeIndex(own), NonZeroU16::new(count).unwrap());
+            Node { sfu: Sfu::new(config, [7; 32]), deadline: None, held: None }
         };
-        let sfu = Sfu::new(Config::new(transport), [7; 32]);
-        Self { sfu, now: Timestamp::ZERO, peers: Vec::new(), acknowledging: false, deadline: None }
+        Self {
+            nodes: (0..count).map(node).collect(),
+            wires: Vec::new(),
+            digest: DefaultHasher::new(),
+            now: Timestamp::ZERO,
+            peers: Vec::new(),
+            acknowledging: false,
+            place: (0, 0),
+        }
+    }
+
+    /// The first node.
+    pub(super) fn sfu(&self) -> &Sfu {
+        &self.nodes[0].sfu
     }
 
     /// Somebody joins, offers, and is connected. Returns its place. `joining` is put into the join message.
@@ -102,6 +150,8 @@ impl Call {
         let at = self.peers.len();
         self.peers.push(Peer {
             session: at as u64 + 1,
+            node: self.place.0,
+            voice: None,
             address: ([198, 51, 100, at as u8 + 1], 50_000).into(),
             protocol: Protocol::Udp,
             ufrag: format!("peer{at}"),
@@ -120,7 +170,19 @@ impl Call {
         });
         let mut join = json!({"type": "join", "room": "standup", "name": format!("peer {at}")});
         join.as_object_mut().unwrap().extend(joining.as_object().unwrap().clone());
-        self.say(at, join);
+        if let Some(voice) = join.as_object_mut().unwrap().remove("voice") {
+            self.peers[at].voice = voice.as_u64().map(|level| level as u8);
+        }
+        let home = Some(NodeIndex(self.place.1 as u16));
+        self.input_to(
+            self.place.0,
+            Input::Join {
+                session: SessionId(self.peers[at].session),
+                join: serde_json::from_value(join).expect("the tests send legal messages"),
+                admission: Admission::Granted(Grant::default()),
+                home,
+            },
+        );
         self.offer(at);
         self.check(at);
         at
@@ -157,16 +219,20 @@ impl Call {
     /// Sends a datagram from the present address.
     fn send(&mut self, at: usize, data: BytesMut) {
         let (local, source) = (node_address(), self.peers[at].address);
-        self.input(match self.peers[at].protocol {
-            Protocol::Udp => Input::Datagram { local, source, data },
-            Protocol::Tcp => Input::Frame { local, source, data },
-        });
+        let node = self.peers[at].node;
+        self.input_to(
+            node,
+            match self.peers[at].protocol {
+                Protocol::Udp => Input::Datagram { local, source, data },
+                Protocol::Tcp => Input::Frame { local, source, data },
+            },
+        );
     }
 
     pub(super) fn say(&mut self, at: usize, message: Value) {
         let session = SessionId(self.peers[at].session);
         let message = serde_json::from_value(message).expect("the tests send legal messages");
-        self.input(Input::Message { session, message });
+        self.input_to(self.peers[at].node, Input::Message { session, message });
     }
 
     /// What somebody was told since the last look.
@@ -180,11 +246,17 @@ impl Call {
         heard.iter().rev().find(|message| message["type"] == "slots").map(|slots| slots["slots"][0].clone())
     }
 
+    /// Something happens to the first node.
     pub(super) fn input(&mut self, input: Input) {
-        self.sfu.handle_input(self.now, input);
+        self.input_to(0, input);
+    }
+
+    pub(super) fn input_to(&mut self, node: usize, input: Input) {
+        self.nodes[node].sfu.handle_input(self.now, input);
         loop {
-            match self.sfu.poll_output() {
+            match self.nodes[node].sfu.poll_output() {
                 Output::Datagram(transmit) => {
+                    transmit.datagrams.hash(&mut self.digest);
                     let to = transmit.destination;
                     // Whoever has moved away does not hear what is sent to its former address.
                     let is_there =
@@ -195,6 +267,7 @@ impl Call {
                 }
                 Output::Message { session, message } => {
                     let message = serde_json::to_value(message).unwrap();
+                    message.to_string().hash(&mut self.digest);
                     if let Some(peer) = self.peers.iter_mut().find(|peer| peer.session == session.0) {
                         if let Some(secret) = message["resume"].as_str() {
                             secret.clone_into(&mut peer.resume);
@@ -202,8 +275,14 @@ impl Call {
                         peer.heard.push(message);
                     }
                 }
+                Output::Relay { to, message } => {
+                    let to = usize::from(to.0);
+                    format!("{message:?}").hash(&mut self.digest);
+                    self.wires.push((self.now + wire_time(node, to), node, to, message));
+                }
+                Output::RoomHeld { participants, .. } => self.nodes[node].held = participants,
                 Output::CloseSession { .. } | Output::Decision(_) => {}
-                Output::Wait(deadline) => break self.deadline = deadline,
+                Output::Wait(deadline) => break self.nodes[node].deadline = deadline,
             }
         }
     }
@@ -213,15 +292,34 @@ impl Call {
         let end = self.now + time;
         while self.now < end {
             let next = (self.now + FRAME).min(end);
-            while let Some(deadline) = self.deadline.filter(|deadline| *deadline <= next) {
-                self.now = self.now.max(deadline);
-                self.input(Input::Timeout);
-            }
+            while self.wake(next) {}
             self.now = next;
             for at in 0..self.peers.len() {
                 self.frame(at);
             }
         }
+    }
+
+    /// The first thing that is due until then happens, if there is one.
+    fn wake(&mut self, until: Timestamp) -> bool {
+        let due = |(at, node): (usize, &Node)| Some((node.deadline?, at));
+        let first = self.nodes.iter().enumerate().filter_map(due).min();
+        // Words of one node to another keep their order, as the first of the earliest is taken.
+        let arrives = (0..self.wires.len()).min_by_key(|at| self.wires[*at].0);
+        let arrival = arrives.map(|at| (self.wires[at].0, at));
+        match (arrival, first) {
+            (Some((at, word)), first) if at <= until && first.is_none_or(|(due, _)| at <= due) => {
+                self.now = self.now.max(at);
+                let (_, from, to, message) = self.wires.remove(word);
+                self.input_to(to, Input::Relay { from: NodeIndex(from as u16), message });
+            }
+            (_, Some((due, node))) if due <= until => {
+                self.now = self.now.max(due);
+                self.input_to(node, Input::Timeout);
+            }
+            _ => return false,
+        }
+        true
     }
 
     fn frame(&mut self, at: usize) {
@@ -234,6 +332,11 @@ impl Call {
         if peer.acknowledges && peer.frames.is_multiple_of(2) && !peer.unacknowledged.is_empty() {
             let data = peer.feedback(self.now);
             self.send(at, data);
+        }
+        let peer = &mut self.peers[at];
+        if let Some(level) = peer.voice {
+            let sound = sound(at, peer.frames, level);
+            self.send(at, sound);
         }
         let peer = &mut self.peers[at];
         if !peer.publishes {
@@ -322,8 +425,30 @@ impl Peer {
             rids.iter().for_each(|rid| sdp += &format!("a=rid:{rid} send\r\n"));
             sdp += &format!("a=simulcast:send {}\r\n", rids.join(";"));
         }
+        if self.voice.is_some() {
+            sdp = sdp.replace("BUNDLE v0", "BUNDLE v0 a0");
+            sdp += &format!(
+                "m=audio 9 UDP/TLS/RTP/SAVPF {OPUS}\r\nc=IN IP4 0.0.0.0\r\na=mid:a0\r\n\
+                 a=extmap:{MID} urn:ietf:params:rtp-hdrext:sdes:mid\r\n\
+                 a=extmap:{LEVEL} urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n\
+                 a=sendonly\r\na=rtcp-mux\r\na=rtpmap:{OPUS} opus/48000/2\r\n"
+            );
+        }
         sdp
     }
+}
+
+/// A packet of sound of that loudness.
+fn sound(who: usize, frame: u32, level: u8) -> BytesMut {
+    let mut out = BytesMut::with_capacity(128);
+    out.put_u8(0x90);
+    out.put_u8(OPUS);
+    out.put_u16(frame as u16);
+    out.put_u32(frame.wrapping_mul(1_584));
+    out.put_u32(1_000 + who as u32);
+    out.put_slice(&[0xbe, 0xde, 0, 2, MID << 4 | 1, b'a', b'0', LEVEL << 4, 0x80 | level, 0, 0, 0]);
+    out.put_bytes(0x5a, 80);
+    out
 }
 
 /// The one packet of a frame.

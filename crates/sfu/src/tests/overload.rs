@@ -27,12 +27,12 @@ fn pictures_become_smaller_say_why_and_come_back() {
         busy(&mut call, seconds, 1_000);
         let slot = call.slot(watcher).expect("told of less");
         assert_eq!((&slot["rid"], &slot["reason"]), (&json!(rid), &json!("server_busy")), "{slot}");
-        assert_eq!(call.sfu.load().overload, load);
+        assert_eq!(call.sfu().load().overload, load);
     }
     busy(&mut call, 60, 300);
     let slot = call.slot(watcher).expect("told of more");
     assert_eq!((&slot["rid"], &slot["reason"]), (&json!("f"), &json!("optimal")), "{slot}");
-    assert_eq!(call.sfu.load().overload, 0);
+    assert_eq!(call.sfu().load().overload, 0);
 }
 
 #[test]

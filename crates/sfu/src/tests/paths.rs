@@ -79,7 +79,7 @@ fn a_call_goes_on_over_a_connection_from_the_very_same_address() {
         call.pass(Duration::from_secs(1));
         assert!(longest_pause(&call, watcher, checked) <= Duration::from_millis(40));
     }
-    let stray = call.sfu.stats().stray_datagrams;
+    let stray = call.sfu().stats().stray_datagrams;
     assert!(stray > 0, "what the camera sent before its check belonged to nobody");
 }
 
@@ -117,8 +117,8 @@ fn offers_again_and_again_change_nothing_for_media() {
         call.pass(Duration::from_millis(50));
     }
     assert!(longest_pause(&call, watcher, before) <= Duration::from_millis(40));
-    assert_eq!(call.sfu.stats().offers_refused, 0);
-    assert_eq!(call.sfu.load().connected, 2);
+    assert_eq!(call.sfu().stats().offers_refused, 0);
+    assert_eq!(call.sfu().load().connected, 2);
 }
 
 #[test]
@@ -141,9 +141,9 @@ fn media_goes_on_for_a_minute_without_signalling_and_the_participant_comes_back_
     assert!(heard.iter().any(|message| message["type"] == "slots"), "what it sees is said again: {heard:?}");
 
     // The camera stays away for good; its picture ends with its time.
-    let secret_kept = call.sfu.config.resume_timeout;
+    let secret_kept = call.sfu().config.resume_timeout;
     call.pass(secret_kept);
-    assert_eq!(call.sfu.load().participants, 1);
+    assert_eq!(call.sfu().load().participants, 1);
     let gone = call.heard(watcher);
     assert!(gone.iter().any(|message| message["left"] == json!(["p1"])), "{gone:?}");
 }

@@ -291,6 +291,8 @@ impl<'a> World<'a> {
                     self.digest.add_word(session.0);
                     self.sessions.remove(&session.0);
                 }
+                // One node has all there is.
+                Output::Relay { .. } | Output::RoomHeld { .. } => {}
                 Output::Decision(decision) => self.note_decision(*decision),
                 Output::Wait(deadline) => {
                     let at = deadline.map(|at| at.as_micros().saturating_sub(self.ahead).max(self.now));
