@@ -1,9 +1,9 @@
 //! The Terrace server: everything that touches sockets, TLS, HTTP, files, the clock, the environment and threads.
 //!
 //! One TCP port serves the web client over HTTPS and signalling over a WebSocket on the same port ([`signalling::PATH`]).
-//! Media goes over UDP on the port of the same number, and one more port for each further worker. Rooms are spread over
-//! workers by a hash of their name. A worker is a thread with one node ([`sfu::Sfu`]), one socket and one loop, and shares
-//! nothing with the others:
+//! Media goes over UDP on the port of the same number, and one more port for each further worker. Who comes is placed
+//! on the worker with the least to do, if its room has none yet. A worker is a thread with one node ([`sfu::Sfu`]), one socket
+//! and one loop; it shares no state with the others, and what they say to each other about a room goes through queues:
 //!
 //! ```text
 //!   TCP :8443 -- listener -- tls -- http --+-- pages             page and signalling: tasks on a shared runtime

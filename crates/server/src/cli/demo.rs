@@ -70,7 +70,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 async fn demonstrate(arguments: &Arguments) -> Result<DemoReport, Failure> {
     let config = Config {
         listen: (std::net::Ipv4Addr::LOCALHOST, 0).into(),
-        // There is one room, and a room lives on one worker.
+        // There is one small room, which one worker is enough for.
         workers: Some(NonZeroU16::MIN),
         ..Config::default()
     };
