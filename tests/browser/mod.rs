@@ -17,6 +17,7 @@ mod demand;
 mod direct;
 mod driver;
 mod embedding;
+mod firefox;
 mod layers;
 mod operator;
 mod page;

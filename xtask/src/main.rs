@@ -19,7 +19,7 @@ const USAGE: &str = "\
 cargo xtask <command>
 
 commands:
-  test [--no-browser] [-- <args>]  all Rust tests, doc tests and web tests; gets chromium and node by apt when root.
+  test [--no-browser] [-- <args>]  all Rust tests, doc tests and web tests; gets browsers and node by apt when root.
                                    <args> go to `cargo nextest run` (or `cargo test`)
   web                              only the web client: type check and unit tests (needs node)
   matrix [--json] [-- <args>]      codecs by faults of paths by round trips, with native participants, in six minutes;
@@ -77,7 +77,7 @@ fn main() -> ExitCode {
 
 /// Everything that can fail: unit, property, end-to-end and browser tests, doc tests, the web client's own tests.
 fn test(browser: bool, extra: &[&str]) -> Result<(), Failed> {
-    let wanted: &[Tool] = if browser { &[Tool::Chromium, Tool::Node] } else { &[Tool::Node] };
+    let wanted: &[Tool] = if browser { &[Tool::Chromium, Tool::Firefox, Tool::Node] } else { &[Tool::Node] };
     tools::ensure(wanted)?;
     // The web client's checks take seconds: a typo there should not wait for the Rust build.
     web()?;

@@ -13,6 +13,8 @@ pub(crate) const PYTHON: &str = "python3";
 pub(crate) enum Tool {
     /// Browser and its WebDriver.
     Chromium,
+    /// Another browser, which needs no driver.
+    Firefox,
     /// node with its test runner, and npm for the type checker.
     Node,
     /// Its WebRTC stack, and Python to drive it.
@@ -28,6 +30,7 @@ impl Tool {
     fn programs(self) -> &'static [&'static [&'static str]] {
         match self {
             Tool::Chromium => &[&["chromium", "chromium-browser", "google-chrome"], &["chromedriver"]],
+            Tool::Firefox => &[&["firefox-esr", "firefox"]],
             Tool::Node => &[&["node"], &["npm"]],
             Tool::GStreamer => &[&[DEBIAN_PYTHON], &["gst-inspect-1.0"]],
             Tool::Valgrind => &[&["valgrind"]],
@@ -39,6 +42,7 @@ impl Tool {
     fn packages(self) -> &'static [&'static str] {
         match self {
             Tool::Chromium => &["chromium", "chromium-driver"],
+            Tool::Firefox => &["firefox-esr"],
             Tool::Node => &["nodejs", "npm"],
             Tool::GStreamer => &[
                 "python3-gi",
@@ -65,7 +69,7 @@ impl Tool {
                         .all(|part| run::succeeds("gst-inspect-1.0", &[part]))
             }
             Tool::Python => run::succeeds(PYTHON, &["-c", "import ensurepip, venv"]),
-            Tool::Chromium | Tool::Node | Tool::Valgrind => true,
+            Tool::Chromium | Tool::Firefox | Tool::Node | Tool::Valgrind => true,
         };
         parts && self.programs().iter().all(|names| names.iter().any(on_path))
     }
