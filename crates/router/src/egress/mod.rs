@@ -8,7 +8,7 @@
 mod departures;
 mod path;
 mod probing;
-mod queue;
+pub(crate) mod queue;
 mod standing;
 
 use std::time::Duration;

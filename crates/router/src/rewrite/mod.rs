@@ -79,6 +79,12 @@ struct Gap {
 }
 
 impl Gap {
+    /// Whether that number is missing, and may be of the same frame as the one behind it.
+    fn may_be_torn_behind(&self, seq: u64) -> bool {
+        let (_, whole) = self.behind;
+        (self.first..=self.last).contains(&seq) && !(whole && seq == self.last)
+    }
+
     /// Whether a packet lies in it by its number and not by its time, as when the publisher's clock jumped there. It would
     /// be taken for a part of another frame.
     fn is_out_of_time(&self, media: &Media) -> bool {
@@ -179,8 +185,8 @@ impl Rewriter {
         stretch.rewrite(media)
     }
 
-    /// Numbers from this one on the wire on were given out and never left: they are given out again. Everything in front of
-    /// them is of whole frames.
+    /// Numbers from this one on the wire on were given out and never left: they are given out again. What left in front of
+    /// them is of whole frames; what was missing in front of them may be the head of the first of them.
     pub(crate) fn retreat(&mut self, wire: u16) {
         let Some(newest) = self.newest.as_mut() else { return };
         let first = newest.outgoing - u64::from((newest.outgoing as u16).wrapping_sub(wire));
@@ -191,8 +197,9 @@ impl Rewriter {
         newest.frame_complete = true;
         if let Some(last) = self.stretches.back() {
             newest.incoming = newest.outgoing.wrapping_sub(last.sequence);
-            // Where a whole source went back, the one before has its end already, by its own numbers.
-            newest.sent = last.end.map_or(newest.sent.min(newest.incoming), |end| end - 1);
+            newest.frame_complete = !self.gaps.iter().any(|gap| gap.may_be_torn_behind(newest.incoming));
+            // In front of a switch or break that went back too, the stretch has an end already, by its own numbers.
+            newest.sent = last.end.map_or(newest.sent, |end| end - 1).min(newest.incoming);
         }
     }
 

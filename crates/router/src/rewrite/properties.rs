@@ -8,6 +8,8 @@ use units::Timestamp;
 
 use super::tests::{blank, head};
 use super::*;
+use crate::egress::queue::Queue;
+use crate::{OutgoingPacket, PacketKind};
 
 /// Frames on either side of a jump of the clock that may suffer from it when something is missing there: as far as
 /// packets can be late.
@@ -143,6 +145,94 @@ proptest! {
             }
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    /// Whatever still waits when the next source starts is dropped, and whatever was lost on a publisher's path may come in
+    /// the end and be asked for: numbers that follow each other still are of one frame, or of the end of one and the start
+    /// of another.
+    #[test]
+    fn numbers_given_out_again_join_no_frames(
+        sources in proptest::collection::vec((source(), 0usize..24), 2..5),
+    ) {
+        let mut rewriter = Rewriter::new(90_000, 0x7ff0, 0xffff_0000, 0x7ff0);
+        // What the receiver has in the end, by outgoing number.
+        let mut wire: BTreeMap<u64, (usize, usize, Media)> = BTreeMap::new();
+        let mut end = 5_000_000i64;
+        for (place, (source, waiting)) in sources.iter().enumerate() {
+            let base = 70_000 * (place as u64 + 1);
+            let arrivals = arrivals(source, base, end + source.landing * 1_000);
+            let mut given: Vec<(u64, u32)> = Vec::new();
+            for (number, media) in &arrivals {
+                end = end.max(media.capture.as_micros() as i64);
+                let origin = if place % 2 == 0 { SOURCES.0 } else { SOURCES.1 };
+                let rewritten = match media.seq == base {
+                    true => Some(rewriter.switch(origin, media)),
+                    false => rewriter.forward(media),
+                };
+                if let Some(rewritten) = rewritten {
+                    given.push((rewritten.sequence, rewritten.timestamp));
+                    wire.insert(rewritten.sequence, (place, *number, media.clone()));
+                }
+            }
+            if place + 1 < sources.len() {
+                let left = given.len() - (*waiting).min(given.len());
+                if let Some(first) = abandoned(&given[..left], &given[left..]) {
+                    wire.retain(|sequence, _| *sequence as u16 != first && (*sequence as u16).wrapping_sub(first) > 1 << 15);
+                    rewriter.retreat(first);
+                }
+            }
+        }
+        let (first, last) = (*wire.keys().next().unwrap(), *wire.keys().next_back().unwrap());
+        for sequence in first..last {
+            let Some((_, sent)) = rewriter.find(sequence as u16).filter(|_| !wire.contains_key(&sequence)) else { continue };
+            let place = (sent.incoming / 70_000) as usize - 1;
+            wire.extend(packet(&sources[place].0, sent.incoming).map(|(frame, media)| (sequence, (place, frame, media))));
+        }
+        for ((one, before), (two, after)) in wire.iter().zip(wire.iter().skip(1)) {
+            let joins = *two == *one + 1 && (before.0, before.1) != (after.0, after.1);
+            prop_assert!(!joins || (before.2.marker && after.2.frame_start), "{one} is {before:?}, and then comes {after:?}");
+        }
+    }
+}
+
+/// The first number that may be used again, where numbers and times of a stream left in one order and others still wait.
+fn abandoned(left: &[(u64, u32)], waiting: &[(u64, u32)]) -> Option<u16> {
+    let mut queue = Queue::default();
+    for (sequence, timestamp) in waiting {
+        let packet = OutgoingPacket {
+            slot: packet::Mid::parse("v0").unwrap(),
+            header: packet::OutgoingHeader::new(1, 96, *sequence as u16, *timestamp, false),
+            prefix: Default::default(),
+            payload: bytes::Bytes::from_static(b"picture"),
+            padding: 0,
+            kind: PacketKind::Media,
+        };
+        queue.push(packet, units::DataSize::from_bytes(100)).unwrap();
+    }
+    let newest = left.iter().max().map(|(sequence, timestamp)| (*sequence as u16, *timestamp));
+    queue.abandon(1, newest).map(|abandoned| abandoned.first)
+}
+
+/// A packet of a source by its number, whether it arrived or not, with the number of its frame.
+fn packet(source: &Source, incoming: u64) -> Option<(usize, Media)> {
+    let mut seq = incoming / 70_000 * 70_000;
+    for (number, frame) in source.frames.iter().enumerate() {
+        let count = frame.packets.len() as u64;
+        if incoming < seq + count {
+            let media = Media {
+                seq: incoming,
+                frame_start: incoming == seq,
+                marker: incoming + 1 == seq + count,
+                ..blank()
+            };
+            return Some((number, media));
+        }
+        seq += count;
+    }
+    None
 }
 
 const SOURCES: (Origin, Origin) = (
