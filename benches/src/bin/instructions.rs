@@ -18,12 +18,13 @@ use units::Timestamp;
 /// A case: its name, and what it does. Returns how many operations were counted.
 type Case = (&'static str, fn() -> u64);
 
-const CASES: [Case; 9] = [
+const CASES: [Case; 10] = [
     ("parse/rtp", parse),
     ("parse/vp8", peek),
     ("write/header", header),
     ("rewrite/descriptor", descriptor),
-    ("select/50x3", select),
+    ("select/50x3", || select(1)),
+    ("select/50x9", || select(3)),
     ("estimate/packet", estimate),
     ("room/plain/100", || room(false)),
     ("room/acknowledged/100", || room(true)),
@@ -92,8 +93,8 @@ fn descriptor() -> u64 {
     })
 }
 
-fn select() -> u64 {
-    let ladder = ladder(1);
+fn select(layers: usize) -> u64 {
+    let ladder = ladder(layers);
     let input = settled(input(50, &ladder));
     counted(|| {
         for _ in 0..20 {

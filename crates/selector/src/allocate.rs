@@ -84,7 +84,7 @@ pub fn allocate(input: &Input<'_>) -> Decision {
     let mut purse = Purse::new(bits, input.device.decode_pixels_per_second, wanted_bits, wanted_pixels);
 
     for case in &mut cases {
-        price(&mut rungs, &case.account, &purse);
+        price(&mut rungs, &mut case.account, &purse);
         restrict(case, &rungs);
     }
     let mut accounts: Vec<Account> = cases.iter().map(|case| case.account.clone()).collect();
@@ -122,11 +122,11 @@ fn streams(device: &DeviceProfile) -> u32 {
 /// its floor as if it were new, since nothing is worse than what is there.
 fn open(input: &Input<'_>, subscription: &Subscription<'_>, dark: bool, rungs: &mut Vec<Rung>) -> Case {
     let start = rungs.len();
-    let ceiling = ladder::build(&input.device, subscription, rungs);
+    let mut taste = Taste::new(&input.device, subscription);
+    let ceiling = ladder::build(&input.device, subscription, &mut taste, rungs);
     let range = start..rungs.len();
 
     let target = subscription.target.and_then(|target| subscription.points.get(target));
-    let mut taste = Taste::new(&input.device, subscription);
     let held_utility = target.map(|point| taste.utility(point) * taste.loyalty(point));
     // A pause that a budget forced is left like any other step up; one that was never decided about is a new
     // face.
@@ -139,14 +139,17 @@ fn open(input: &Input<'_>, subscription: &Subscription<'_>, dark: bool, rungs: &
     };
     let startup_until = stability.started.unwrap_or(input.now) + CAUTIOUS_START;
     let startup = input.budget.is_none() && input.now < startup_until;
-    let floor = (start..rungs.len()).find(|i| {
-        let point = &subscription.points[rungs[*i].point];
-        subscription.floor_height > 0 && point.width.min(point.height) >= subscription.floor_height
-    });
+    let is_floor = |rung: &Rung| {
+        let point = &subscription.points[rung.point];
+        point.width.min(point.height) >= subscription.floor_height
+    };
+    let wants_floor = subscription.floor_height > 0;
+    let floor = range.clone().find(|at| wants_floor && is_floor(&rungs[*at]));
     Case {
         ceiling,
         account: Account {
             allowed: range.end,
+            cheapest: None,
             rungs: range,
             held_bits: target.map(|point| point.cost.as_bps()).or(paused.then_some(0)),
             held_utility: held_utility.unwrap_or(0.0),
@@ -170,17 +173,19 @@ fn restrict(case: &mut Case, rungs: &[Rung]) {
         return;
     }
     let all = case.account.allowed;
-    let cheapest = cheapest(rungs, &case.account).expect("there are rungs");
+    let least = case.account.cheapest.expect("there are rungs");
     let held = case.account.rungs.clone().rev().find(|i| rungs[*i].utility <= case.account.held_utility);
     case.account.allowed = match held {
-        _ if case.startup => cheapest + 1,
+        _ if case.startup => least + 1,
         Some(held) => held + 1,
         // Its former point is gone and everything left is better: it may have the least of that.
-        None if case.held_utility.is_some() || !case.account.pausable => cheapest + 1,
+        None if case.held_utility.is_some() || !case.account.pausable => least + 1,
         None => case.account.rungs.start,
     };
     if case.account.allowed == all {
         case.blocked = None;
+    } else {
+        case.account.cheapest = cheapest(rungs, case.account.rungs.start..case.account.allowed);
     }
 }
 

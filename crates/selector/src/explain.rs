@@ -66,8 +66,7 @@ fn awaited(subscription: &crate::Subscription<'_>, target: usize) -> bool {
 fn step(case: &Case, rungs: &[Rung]) -> Option<usize> {
     let account = &case.account;
     let Some(at) = account.at else {
-        let all = crate::spend::Account { allowed: account.rungs.end, ..account.clone() };
-        return cheapest(rungs, &all);
+        return cheapest(rungs, account.rungs.clone());
     };
     let worth = |to: usize| worth(&rungs[at], &rungs[to]);
     (at + 1..account.rungs.end)
@@ -151,7 +150,7 @@ impl Luxury {
 fn luxury_by_role(cases: &[Case], rungs: &[Rung]) -> Luxury {
     let mut luxury = [0u64; Role::ALL.len()];
     for account in cases.iter().map(|case| &case.account) {
-        if let (Some(at), Some(least)) = (account.at, cheapest(rungs, account)) {
+        if let (Some(at), Some(least)) = (account.at, account.cheapest) {
             let extra = rungs[at].bits.saturating_sub(rungs[least].bits);
             luxury[account.role as usize] = luxury[account.role as usize].saturating_add(extra);
         }

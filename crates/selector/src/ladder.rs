@@ -41,19 +41,20 @@ pub(crate) struct Ceiling {
 pub(crate) fn build(
     device: &DeviceProfile,
     subscription: &Subscription<'_>,
+    taste: &mut Taste<'_>,
     rungs: &mut Vec<Rung>,
 ) -> Ceiling {
     if subscription.viewport == Viewport::Hidden {
         return Ceiling { reason: Reason::Hidden, point: None };
     }
-    let limits = Limits::new(device, subscription);
+    let mut limits = Limits::new(device, subscription);
     let start = rungs.len();
-    let mut taste = Taste::new(device, subscription);
-    let points = subscription.points.iter().enumerate();
-    for (index, point) in points.filter(|(_, point)| limits.excluded_by(point).is_none()) {
-        let utility = taste.utility(point) * taste.loyalty(point);
-        let (bits, pixels) = (point.cost.as_bps(), point.pixel_rate());
-        rungs.push(Rung { point: index, bits, pixels, utility, value: utility, cost: 0.0 });
+    for (index, point) in subscription.points.iter().enumerate() {
+        if limits.decodable(point) && limits.limited_by(point).is_none() {
+            let utility = taste.utility(point) * taste.loyalty(point);
+            let (bits, pixels) = (point.cost.as_bps(), point.pixel_rate());
+            rungs.push(Rung { point: index, bits, pixels, utility, value: utility, cost: 0.0 });
+        }
     }
     let mine = &mut rungs[start..];
     // Stable and total: equals keep the publication's order.
@@ -67,6 +68,9 @@ pub(crate) fn build(
 
 /// Removes every rung from `start` on that a later (at least as good) one matches in both prices.
 fn drop_beaten(rungs: &mut Vec<Rung>, start: usize, target: Option<usize>) {
+    if rungs[start..].is_sorted_by(|a, b| a.bits < b.bits) {
+        return;
+    }
     let mut kept = start;
     for at in start..rungs.len() {
         let rung = rungs[at];
@@ -80,7 +84,8 @@ fn drop_beaten(rungs: &mut Vec<Rung>, start: usize, target: Option<usize>) {
     rungs.truncate(kept);
 }
 
-/// Everything that limits one subscription other than the two budgets.
+/// Everything that limits one subscription other than the two budgets. Points of one encoding follow each other in most
+/// ladders and are of one size, so a size is judged once and its verdict kept from one point to the next.
 struct Limits<'a> {
     device: &'a DeviceProfile,
     subscription: &'a Subscription<'a>,
@@ -90,17 +95,33 @@ struct Limits<'a> {
     smallest: u64,
     /// Pixels of the smallest picture that fills the viewport: the viewport is rounded *up* to an encoding.
     filling: u64,
+    /// The lowest ceiling of the frame rate.
+    max_fps: u32,
+    last_size: (u32, u32),
+    last_verdict: Option<Reason>,
 }
 
 impl<'a> Limits<'a> {
     fn new(device: &'a DeviceProfile, subscription: &'a Subscription<'a>) -> Self {
-        let mut limits = Self { device, subscription, smallest: u64::MAX, filling: u64::MAX };
+        let ceilings = [subscription.max_fps, device.care.max_fps];
+        let mut limits = Self {
+            device,
+            subscription,
+            smallest: u64::MAX,
+            filling: u64::MAX,
+            max_fps: ceilings.into_iter().flatten().fold(device.max_fps, u32::min),
+            last_size: (0, 0),
+            last_verdict: None,
+        };
+        let mut last = (0, 0);
         for point in subscription.points.iter() {
-            if limits.decodable(point) {
-                limits.smallest = limits.smallest.min(point.pixels());
-                if limits.fits_device(point) && fills(subscription.viewport, point) {
-                    limits.filling = limits.filling.min(point.pixels());
-                }
+            if (point.width, point.height) == last || !limits.decodable(point) {
+                continue;
+            }
+            last = (point.width, point.height);
+            limits.smallest = limits.smallest.min(point.pixels());
+            if limits.fits_device(point) && fills(subscription.viewport, point) {
+                limits.filling = limits.filling.min(point.pixels());
             }
         }
         limits
@@ -112,59 +133,73 @@ impl<'a> Limits<'a> {
 
     /// Known in size and in a codec of the device.
     fn sized(&self, point: &OperatingPoint) -> bool {
-        point.pixels() > 0 && self.device.codecs.contains(point.codec)
+        point.width > 0 && point.height > 0 && self.device.codecs.contains(point.codec)
     }
 
     fn fits_device(&self, point: &OperatingPoint) -> bool {
         fits_height(point.width, point.height, self.device.max_height)
     }
 
-    /// Why a point is not for this subscription; `None` when it is. Where several limits apply, the one that
-    /// is easiest to change comes first: the user's own, then the device's care, then its nature, then the
-    /// size of the tile.
-    fn excluded_by(&self, point: &OperatingPoint) -> Option<Reason> {
-        if !self.decodable(point) {
-            return Some(Reason::PublisherOff);
-        }
-        self.limited_by(point)
+    /// Why a point is not for this subscription, whether or not it is alive; `None` when it is. Where several limits apply, the
+    /// one that is easiest to change comes first: the user's own, then the device's care, then its nature, then the
+    /// size of the tile. That is the order of [`Reason`], from its end.
+    fn limited_by(&mut self, point: &OperatingPoint) -> Option<Reason> {
+        self.limited_by_size(point).max(self.limited_by_rate(point))
     }
 
-    /// The same, whether or not it is alive.
-    fn limited_by(&self, point: &OperatingPoint) -> Option<Reason> {
-        let size = |ceiling: Option<u32>| {
-            ceiling
-                .is_some_and(|c| point.pixels() > self.smallest && !fits_height(point.width, point.height, c))
-        };
-        let rate = |ceiling: Option<u32>| ceiling.is_some_and(|c| self.too_fast(point, c));
-        let (wish, care, device) = (self.subscription, &self.device.care, self.device);
-        if size(wish.max_height) || rate(wish.max_fps) {
-            Some(Reason::UserRequest)
-        } else if size(care.max_height) || rate(care.max_fps) {
-            Some(Reason::Power)
-        } else if size(Some(device.max_height)) || rate(Some(device.max_fps)) {
-            Some(Reason::DeviceHeight)
-        } else if point.pixels() > self.filling.max(self.smallest) {
-            Some(Reason::Viewport)
-        } else {
+    fn limited_by_size(&mut self, point: &OperatingPoint) -> Option<Reason> {
+        let size = (point.width, point.height);
+        if size != self.last_size {
+            self.last_size = size;
+            self.last_verdict = self.judge_size(point);
+        }
+        self.last_verdict
+    }
+
+    fn judge_size(&self, point: &OperatingPoint) -> Option<Reason> {
+        let pixels = point.pixels();
+        let above = |ceiling: u32| !fits_height(point.width, point.height, ceiling);
+        if pixels <= self.smallest {
             None
+        } else if self.subscription.max_height.is_some_and(above) {
+            Some(Reason::UserRequest)
+        } else if self.device.care.max_height.is_some_and(above) {
+            Some(Reason::Power)
+        } else if above(self.device.max_height) {
+            Some(Reason::DeviceHeight)
+        } else {
+            (pixels > self.filling).then_some(Reason::Viewport)
         }
     }
 
-    /// Whether a frame rate is above a ceiling, unless its encoding has nothing slower. An eighth is granted
-    /// to cameras that run at 31 frames per second.
-    fn too_fast(&self, point: &OperatingPoint, ceiling: u32) -> bool {
-        let above = |fps: u32| u64::from(fps) * 8 > u64::from(ceiling) * 9;
-        above(point.fps)
-            && self.subscription.points.iter().any(|other| {
-                other.encoding == point.encoding && other.fps < point.fps && self.decodable(other)
-            })
+    /// No encoding is left out for its frame rate that has nothing slower.
+    fn limited_by_rate(&self, point: &OperatingPoint) -> Option<Reason> {
+        // An eighth is granted to cameras that run at 31 frames per second.
+        let above = |ceiling: u32| u64::from(point.fps) * 8 > u64::from(ceiling) * 9;
+        if !above(self.max_fps) || !self.has_slower(point) {
+            return None;
+        }
+        Some(if self.subscription.max_fps.is_some_and(above) {
+            Reason::UserRequest
+        } else if self.device.care.max_fps.is_some_and(above) {
+            Reason::Power
+        } else {
+            Reason::DeviceHeight
+        })
+    }
+
+    fn has_slower(&self, point: &OperatingPoint) -> bool {
+        self.subscription
+            .points
+            .iter()
+            .any(|other| other.encoding == point.encoding && other.fps < point.fps && self.decodable(other))
     }
 
     /// What is next above the best of these rungs, which are ordered by worth.
-    fn ceiling(&self, rungs: &[Rung]) -> Ceiling {
+    fn ceiling(&mut self, rungs: &[Rung]) -> Ceiling {
         let points = &self.subscription.points;
         let top = rungs.last().map_or((0, 0), |rung| stature(&points[rung.point]));
-        let above = points.iter().enumerate().filter(|(_, point)| self.sized(point) && stature(point) > top);
+        let above = points.iter().enumerate().filter(|(_, point)| stature(point) > top && self.sized(point));
         // The next size, at the frame rate that comes closest to this one. A point that is off and limited as
         // well is named by its limit: sending it would change nothing.
         let next = above.min_by_key(|(_, point)| (point.pixels(), point.fps.abs_diff(top.1), point.fps));

@@ -11,6 +11,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::ops::Range;
 
 use crate::ladder::Rung;
@@ -26,6 +27,8 @@ pub(crate) struct Account {
     pub(crate) rungs: Range<usize>,
     /// The end of those that it may be given: better ones wait.
     pub(crate) allowed: usize,
+    /// The one that costs least of those that it may be given.
+    pub(crate) cheapest: Option<usize>,
     /// What it had: bits up to which it is judged by the estimate of the moment. `None` for new ones, whose
     /// floor is judged so; zero for one that a budget paused.
     pub(crate) held_bits: Option<u64>,
@@ -101,12 +104,13 @@ impl Purse {
     }
 }
 
-/// Fills in value and cost of every rung.
-pub(crate) fn price(rungs: &mut [Rung], account: &Account, purse: &Purse) {
+/// Fills in value and cost of every rung, and which is the cheapest.
+pub(crate) fn price(rungs: &mut [Rung], account: &mut Account, purse: &Purse) {
     for rung in &mut rungs[account.rungs.clone()] {
         rung.value = rung.utility + rung.utility.min(account.held_utility) * (HOLD - 1.0);
         rung.cost = rung.bits as f64 * purse.price.0 + rung.pixels as f64 * purse.price.1;
     }
+    account.cheapest = cheapest(rungs, account.rungs.clone());
 }
 
 /// Fills in `at` of every account.
@@ -122,7 +126,7 @@ fn floors(rungs: &[Rung], accounts: &mut [Account], purse: &mut Purse, streams: 
     let mut free = streams;
     for &i in &order {
         let account = &mut accounts[i];
-        let Some(cheapest) = cheapest(rungs, account) else { continue };
+        let Some(cheapest) = account.cheapest else { continue };
         if free == 0 {
             account.no_stream = true;
         } else if !account.pausable || purse.fits(account, None, &rungs[cheapest]) {
@@ -144,9 +148,9 @@ fn floors(rungs: &[Rung], accounts: &mut [Account], purse: &mut Purse, streams: 
     }
 }
 
-/// The rung that costs least at the prices of the day; by bits when nothing is scarce.
-pub(crate) fn cheapest(rungs: &[Rung], account: &Account) -> Option<usize> {
-    (account.rungs.start..account.allowed).min_by(|&a, &b| {
+/// Of a range of rungs the one that costs least at the prices of the day; by bits when nothing is scarce.
+pub(crate) fn cheapest(rungs: &[Rung], among: Range<usize>) -> Option<usize> {
+    among.min_by(|&a, &b| {
         let (a, b) = (&rungs[a], &rungs[b]);
         a.cost.total_cmp(&b.cost).then((a.bits, a.pixels).cmp(&(b.bits, b.pixels)))
     })
@@ -173,7 +177,7 @@ fn upgrades(rungs: &[Rung], accounts: &mut [Account], purse: &mut Purse) {
     }
     let mut steps: BinaryHeap<Step> =
         (0..accounts.len()).filter_map(|i| best_step(rungs, i, &accounts[i], purse)).collect();
-    while let Some(step) = steps.pop() {
+    while let Some(mut step) = steps.peek_mut() {
         let account = &mut accounts[step.account];
         let from = account.at.map(|at| &rungs[at]);
         // What is left only shrinks: a best step that still fits is still the best of its subscription, and
@@ -182,7 +186,10 @@ fn upgrades(rungs: &[Rung], accounts: &mut [Account], purse: &mut Purse) {
             purse.pay(from, &rungs[step.to]);
             account.at = Some(step.to);
         }
-        steps.extend(best_step(rungs, step.account, &accounts[step.account], purse));
+        match best_step(rungs, step.account, account, purse) {
+            Some(next) => *step = next,
+            None => drop(PeekMut::pop(step)),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ fn check(
     next: Option<u32>,
 ) {
     let mut rungs = Vec::new();
-    let ceiling = build(device, subscription, &mut rungs);
+    let ceiling = build(device, subscription, &mut Taste::new(device, subscription), &mut rungs);
     let height = |index: usize| subscription.points[index].height;
     let left: Vec<u32> = rungs.iter().map(|rung| height(rung.point)).collect();
     assert_eq!(left, heights, "{subscription:?}");
@@ -65,7 +65,7 @@ fn a_viewport_is_rounded_up_to_an_encoding() {
     ] {
         let subscription = subscription(Role::Tile, shown(width, height), plain());
         let mut rungs = Vec::new();
-        build(&desktop, &subscription, &mut rungs);
+        build(&desktop, &subscription, &mut Taste::new(&desktop, &subscription), &mut rungs);
         assert_eq!(subscription.points[rungs.last().unwrap().point].height, top, "{width}x{height}: {why}");
     }
 }
@@ -101,7 +101,7 @@ fn a_frame_rate_ceiling_takes_temporal_layers_but_never_a_whole_encoding() {
     let rates = |max_fps, points| {
         let subscription = Subscription { max_fps, ..subscription(Role::Tile, shown(320, 180), points) };
         let mut rungs = Vec::new();
-        let ceiling = build(&desktop, &subscription, &mut rungs);
+        let ceiling = build(&desktop, &subscription, &mut Taste::new(&desktop, &subscription), &mut rungs);
         let left: Vec<u32> = rungs.iter().map(|rung| subscription.points[rung.point].fps).collect();
         (left, ceiling.reason)
     };
@@ -128,7 +128,8 @@ fn ladders_are_ordered_by_pixels_whatever_their_order_and_names() {
     // Some browsers send two encodings of one size: the dearer one is never of use.
     let twins = vec![point(0, 0, (640, 360, 30), 700), point(1, 0, (640, 360, 30), 300)];
     let mut rungs = Vec::new();
-    build(&desktop, &subscription(Role::Tile, Viewport::Unknown, twins), &mut rungs);
+    let twins = subscription(Role::Tile, Viewport::Unknown, twins);
+    build(&desktop, &twins, &mut Taste::new(&desktop, &twins), &mut rungs);
     assert_eq!(rungs.iter().map(|rung| rung.point).collect::<Vec<_>>(), [1]);
 }
 

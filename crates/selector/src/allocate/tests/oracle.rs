@@ -7,7 +7,7 @@ use crate::ladder::build;
 pub(super) fn ladders(input: &Input<'_>) -> Vec<Vec<Rung>> {
     let ladder = |subscription| {
         let mut rungs = Vec::new();
-        build(&input.device, subscription, &mut rungs);
+        build(&input.device, subscription, &mut Taste::new(&input.device, subscription), &mut rungs);
         rungs
     };
     input.subscriptions.iter().map(ladder).collect()

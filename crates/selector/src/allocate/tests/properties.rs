@@ -2,7 +2,6 @@
 
 use super::oracle::{best, ladders, worth};
 use super::*;
-use crate::spend::cheapest;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -105,9 +104,10 @@ fn least(input: &Input<'_>) -> Vec<Option<Rung>> {
         Purse::new((keep, keep), input.device.decode_pixels_per_second, top(|r| r.bits), top(|r| r.pixels));
     all.iter_mut()
         .map(|rungs| {
-            let account = Account {
+            let mut account = Account {
                 rungs: 0..rungs.len(),
                 allowed: rungs.len(),
+                cheapest: None,
                 held_bits: None,
                 held_utility: 0.0,
                 role: Role::Tile,
@@ -116,8 +116,8 @@ fn least(input: &Input<'_>) -> Vec<Option<Rung>> {
                 at: None,
                 no_stream: false,
             };
-            price(rungs, &account, &purse);
-            cheapest(rungs, &account).map(|at| rungs[at])
+            price(rungs, &mut account, &purse);
+            account.cheapest.map(|at| rungs[at])
         })
         .collect()
 }
