@@ -57,11 +57,14 @@ async fn every_state_can_be_read_and_reached() {
 
     // The judge sees what it is shown.
     page.run(PLANTED).await;
-    let planted = audit(&page, "planted").await;
+    let planted = audit(&page, PLANT).await;
     for complaint in ["no name", "jumps the queue", "contrast 1.", "twice the same id"] {
         assert!(planted.iter().any(|found| found.contains(complaint)), "{complaint} among {planted:?}");
     }
 }
+
+/// A page with mistakes, which is no state of the product.
+const PLANT: &str = "planted";
 
 /// One of each kind of mistake.
 const PLANTED: &str = "const button = document.createElement('button');
@@ -71,7 +74,7 @@ const PLANTED: &str = "const button = document.createElement('button');
     Object.assign(pale.style, { color: '#888', backgroundColor: '#999' });
     document.querySelector('main').append(button, pale);";
 
-/// In both themes.
+/// In both themes, with a picture of each.
 async fn audit(page: &Page, what: &str) -> Vec<String> {
     let mut all = Vec::new();
     for theme in ["dark", "light"] {
@@ -82,6 +85,9 @@ async fn audit(page: &Page, what: &str) -> Vec<String> {
         let script = format!("{}\nreturn audit()", include_str!("audit.js"));
         let found = page.client.execute(&script, Vec::new()).await.unwrap();
         let found: Vec<String> = serde_json::from_value(found).unwrap();
+        if what != PLANT {
+            page.picture(&format!("{}-{theme}", what.replace(' ', "-"))).await;
+        }
         all.extend(found.into_iter().map(|complaint| format!("{what}, {theme}: {complaint}")));
     }
     all

@@ -68,6 +68,7 @@ async fn media_outlives_a_lost_socket() {
     desktop.until("the loss is noticed", |seen| (seen.state == "reconnecting").then_some(())).await;
     let words = desktop.text(".bar").await;
     assert!(words.contains("the call goes on"), "{words}");
+    desktop.picture("socket-lost").await;
     desktop.until_more_frames("camera", 60).await;
     bridge.mend();
     desktop.until("the socket is back", |seen| (seen.state == "connected").then_some(())).await;
@@ -192,4 +193,8 @@ async fn a_page_without_camera_is_heard_of_and_starts_one_later() {
     late.click(".controls button[title='Start camera']").await;
     desktop.until_js("the camera is on", &format!("!({MUTED})")).await;
     desktop.until_more_frames("late", 30).await;
+    late.click(".controls .leave").await;
+    late.until_js("the end is said", "document.querySelector('.ending')?.textContent.includes('You left')")
+        .await;
+    late.picture("left").await;
 }

@@ -26,6 +26,7 @@ async fn two_talk_directly_and_go_back_to_the_server_for_a_third() {
         page.until("and its sound", sound).await;
         let said = "document.querySelector('.tile:not(.own) .badge').dataset.reason === 'direct'";
         page.until_js("the badge says so", said).await;
+        page.picture("direct").await;
     }
     // What comes later goes the same way, after another agreement between the two, and back where it came from.
     ana.press("button[title='Share screen']").await;

@@ -44,6 +44,7 @@ async fn an_operator_sees_a_call_and_ends_it_for_one() {
     let totals = "document.querySelector('.totals').textContent.startsWith('1rooms2people1pictures')";
     operator.until_js("what there is in all", totals).await;
     let readout = said(&operator, "720p").await;
+    operator.picture("operator-all-well").await;
     for part in ["Now", "link", "for pictures", "camera", "fps", "bit/s", "best there is"] {
         assert!(readout.contains(part), "{part} in {readout}");
     }
@@ -62,6 +63,7 @@ async fn an_operator_sees_a_call_and_ends_it_for_one() {
     operator
         .until_js("trouble is named", &format!("{row}.textContent.includes('1 limited by the link')"))
         .await;
+    operator.picture("operator-trouble").await;
     let first = operator.text(".everybody tbody tr:first-child").await;
     assert!(first.starts_with("desktop") && first.contains(ROOM), "{first}");
     // And how it was before is there to be read, by keys as well.
@@ -124,6 +126,7 @@ async fn an_operator_sees_a_call_and_ends_it_for_one() {
     desktop.until("it is out", |seen: &Terrace| (seen.state == "asking").then_some(())).await;
     let ending = desktop.text(".ending").await;
     assert!(ending.contains("removed from the room"), "{ending}");
+    desktop.picture("removed").await;
     let gone =
         "![...document.querySelectorAll('.everybody tbody button')].some(b => b.textContent === 'desktop')";
     operator.until_js("it is listed no more", gone).await;

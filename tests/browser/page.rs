@@ -1,6 +1,7 @@
 //! One page of a call: what it shows to the outside, and the hands to use it.
 
 use std::fmt::Debug;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use fantoccini::actions::{InputSource, KeyAction, KeyActions};
@@ -8,12 +9,18 @@ use fantoccini::{Client, Locator};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::driver::Screen;
 use super::wire::DevTools;
 
 /// The most that any condition may take. Generous: machines that test are busy, and a failure is not a matter of speed.
 const DEADLINE: Duration = Duration::from_secs(60);
 /// Between two looks at a condition.
 const LOOK_AGAIN: Duration = Duration::from_millis(150);
+
+/// The folder that pictures are kept in, if they are (`TERRACE_PICTURES`).
+pub(super) fn kept() -> Option<PathBuf> {
+    std::env::var_os("TERRACE_PICTURES").map(PathBuf::from)
+}
 
 /// A browser window in a call.
 pub(super) struct Page {
@@ -173,6 +180,27 @@ impl Page {
             json!({ "width": width, "height": height, "deviceScaleFactor": 1.0, "mobile": false });
         let command = DevTools { command: "Emulation.setDeviceMetricsOverride", parameters };
         self.client.issue_cmd(command).await.unwrap();
+    }
+
+    /// A phone held the other way.
+    pub(super) async fn turn(&self) {
+        let parameters = json!({ "width": Screen::PHONE.height, "height": Screen::PHONE.width,
+            "deviceScaleFactor": Screen::PHONE.pixel_ratio, "mobile": true });
+        self.client
+            .issue_cmd(DevTools { command: "Emulation.setDeviceMetricsOverride", parameters })
+            .await
+            .unwrap();
+    }
+
+    /// Photographs a state. Kept as `NAME.png` where [`kept`] says; thrown away otherwise, as a state that cannot be reached
+    /// has failed its test already.
+    pub(super) async fn picture(&self, name: &str) {
+        let picture = self.client.screenshot().await.unwrap();
+        assert!(picture.starts_with(b"\x89PNG") && picture.len() > 5_000, "{name} shows something");
+        if let Some(folder) = kept() {
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join(format!("{name}.png")), picture).unwrap();
+        }
     }
 
     pub(super) async fn click(&self, css: &str) {

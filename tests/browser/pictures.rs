@@ -1,29 +1,16 @@
 //! The pictures of the README and the book: a call as a desktop and a phone show it.
 //!
-//! `cargo xtask screenshots` runs this with `TERRACE_PICTURES` naming the folder to write to; without it the pictures are
-//! taken and thrown away, so that a state that cannot be reached fails the tests.
-
-use std::path::{Path, PathBuf};
+//! `cargo xtask screenshots` runs this and keeps them in docs/images. Every other state that the pages have is photographed
+//! by the test that reaches it ([`Page::picture`](super::page::Page::picture)); `cargo xtask screenshots all` keeps those as well.
 
 use super::call::{Call, Visitor};
 use super::crowd::{Crowd, Guest};
 use super::driver::Screen;
 use super::operator;
-use super::page::{Page, Terrace};
+use super::page::{Terrace, kept};
 use super::scenery::{self, Scene};
 
 const ROBIN: Scene = Scene { hue: 262.0, shape: 5.6 };
-
-/// Where pictures go that are kept.
-fn kept() -> Option<PathBuf> {
-    std::env::var_os("TERRACE_PICTURES").map(PathBuf::from)
-}
-
-fn folder(call: &Call) -> PathBuf {
-    let folder = kept().unwrap_or_else(|| call.driver.folder());
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
-}
 
 /// The last to come is the only one who speaks. What is kept shows what the product does, on a machine with nothing else
 /// to do; otherwise it is enough that every state is reached.
@@ -44,7 +31,6 @@ fn robin(call: &Call, view: &str) -> Visitor {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_on_a_desktop_and_on_a_phone() {
     let call = Call::start_plain().await;
-    let folder = folder(&call);
     let _crowd = Crowd::join(&call, &guests()).await;
     let desktop = call.join(robin(&call, "stage")).await;
     let phone = call.join(Visitor::phone("Kim").in_the_dark()).await;
@@ -62,11 +48,23 @@ async fn a_call_on_a_desktop_and_on_a_phone() {
         desktop.until_more_frames("Ana", 200).await;
         desktop.until_size("Ana", 1280, 720).await;
     }
-    take(&desktop, &folder, "desktop.png").await;
-    take(&phone, &folder, "phone.png").await;
+    desktop.picture("desktop").await;
+    phone.picture("phone").await;
     phone.click(".on-stage .badge").await;
-    take(&phone, &folder, "phone-why.png").await;
+    phone.picture("phone-why").await;
     phone.click("dialog header button").await;
+    phone.click("button[title=More]").await;
+    phone.picture("phone-more").await;
+    phone.click("dialog header button").await;
+    phone.click(".controls button[title='Show grid']").await;
+    phone.until_js("a grid", "!document.querySelector('.on-stage')").await;
+    phone.picture("phone-grid").await;
+    phone.click(".controls button[title='Show stage']").await;
+    phone.turn().await;
+    phone
+        .until_js("the stage lies", "innerWidth > innerHeight && !!document.querySelector('.on-stage')")
+        .await;
+    phone.picture("phone-lying").await;
     phone.close().await;
 
     // A link that becomes narrow and wide again, as it is drawn.
@@ -85,7 +83,7 @@ async fn a_call_on_a_desktop_and_on_a_phone() {
         })
         .await;
     desktop.until_more_frames("Ana", 100).await;
-    take(&desktop, &folder, "inside.png").await;
+    desktop.picture("inside").await;
     let watching = operator::open(&call).await;
     operator::choose(&watching, "Robin").await;
     watching
@@ -94,36 +92,56 @@ async fn a_call_on_a_desktop_and_on_a_phone() {
             "document.querySelector('.readout').textContent.includes('Ana')",
         )
         .await;
-    take(&watching, &folder, "operator.png").await;
+    watching.picture("operator").await;
     watching.close().await;
     desktop.click(".controls button[title='Show grid']").await;
     desktop.until_js("a grid", "!document.querySelector('.on-stage')").await;
     desktop.click("button[title=Chat]").await;
     desktop.write(".chat input", "Shall we look at the terraces first?").await;
     desktop.until_js("it is written", "!!document.querySelector('.chat .own')").await;
-    take(&desktop, &folder, "chat.png").await;
+    desktop.picture("chat").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_join_screen_with_a_camera_and_without_one() {
     let call = Call::start().await;
-    let folder = folder(&call);
     let ready = call.visit(&call.origin(), robin(&call, "grid")).await;
     ready.until_js("the preview plays", "document.querySelector('.preview video').videoWidth === 640").await;
-    take(&ready, &folder, "join.png").await;
+    ready.picture("join").await;
     ready.close().await;
 
     let denied = Visitor::new("Robin", Screen::PHONE, "").denied();
     let denied = call.visit(&call.origin(), denied).await;
     let advice = denied.text("[data-problem=denied]").await;
     assert!(advice.contains("Camera and microphone are blocked for this page"), "{advice}");
+    denied.picture("join-denied").await;
     // Joining without camera works.
     denied.click("button[type=submit]").await;
     denied.until("connected", |seen| (seen.state == "connected").then_some(())).await;
+    denied.until_js("nobody else is here", "!document.querySelector('.alone').hidden").await;
+    denied.picture("alone").await;
+    denied.click(".controls .leave").await;
+    denied
+        .until_js("it is over", "document.querySelector('.ending')?.textContent.includes('You left')")
+        .await;
 }
 
-async fn take(page: &Page, folder: &Path, name: &str) {
-    let picture = page.client.screenshot().await.unwrap();
-    assert!(picture.starts_with(b"\x89PNG") && picture.len() > 10_000, "{name} shows something");
-    std::fs::write(folder.join(name), picture).unwrap();
+#[tokio::test(flavor = "multi_thread")]
+async fn the_join_screen_without_any_device_and_where_none_may_be_used() {
+    let call = Call::start_plain().await;
+    let flag = "--use-fake-device-for-media-stream=device-count=0".to_owned();
+    let missing = call.visit(&call.origin(), Visitor::new("Robin", Screen::PHONE, "").with_flag(flag)).await;
+    let advice = missing.text("[data-problem=missing]").await;
+    assert!(advice.contains("found") && advice.contains("join without"), "{advice}");
+    missing.picture("join-no-devices").await;
+    missing.close().await;
+
+    // A name that is not this machine's own, without TLS: browsers keep devices away from such pages.
+    let mapped = "--host-resolver-rules=MAP terrace.example 127.0.0.1".to_owned();
+    let origin =
+        call.origin().replace("127.0.0.1", "terrace.example").replace("localhost", "terrace.example");
+    let insecure = call.visit(&origin, Visitor::new("Robin", Screen::PHONE, "").with_flag(mapped)).await;
+    let advice = insecure.text("[data-problem=insecure]").await;
+    assert!(advice.contains("https"), "{advice}");
+    insecure.picture("join-insecure").await;
 }

@@ -32,6 +32,8 @@ async fn a_killed_server_has_its_participants_back() {
 
     let Call { server, driver: _driver } = call;
     killable.kill(server);
+    desktop.until_js("the loss is said", "!document.querySelector('.bar').hidden").await;
+    desktop.picture("server-gone").await;
     let (_killable, _server) = Killable::start(&config(port)).await;
     let started = Instant::now();
     for page in [&camera, &desktop] {

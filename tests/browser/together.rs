@@ -40,6 +40,9 @@ async fn a_weak_uplink_is_shown_to_the_others() {
         ben.send_message(signalling::OutgoingMessage { to: None, data });
         let shown = "!!document.querySelector('.tile:not(.own)[aria-label=\"Ben: weak connection, microphone off, camera off\"]')";
         ana.until_js("the word on the tile", &format!("{shown} === {weak}")).await;
+        if weak {
+            ana.picture("weak-uplink").await;
+        }
     }
 }
 
@@ -54,6 +57,8 @@ async fn a_shared_screen_is_a_picture_of_its_own() {
     ana.until_js("sharing is said", "!document.querySelector('.sharing').hidden").await;
     let large = "document.querySelector('.tile.screen.on-stage video')?.videoWidth > 0";
     ben.until_js("the screen is large", large).await;
+    ana.picture("sharing").await;
+    ben.picture("shared-screen").await;
     let sources = "JSON.stringify(terrace.participants[0].publications.filter(p => p.kind === 'video' && !p.muted)\
                    .map(p => p.source).sort()) === '[\"camera\",\"screen\"]'";
     ben.until_js("camera and screen are two publications", sources).await;

@@ -31,7 +31,8 @@ commands:
   openapi [--seconds N]            asks the operator's interface thousands of things by schemathesis (gets it by pip), twice N
                                    seconds [60], and holds the answers against its document
   instructions [--update]          counts instructions of the hot paths and compares with the committed counts
-  screenshots                      runs a call in real browsers and rewrites docs/images
+  screenshots [all]                runs a call in real browsers and rewrites docs/images; `all` runs every browser test and keeps
+                                   a picture of each state of the pages in target/screenshots
 ";
 
 /// Name filter of the tests that start a browser; the same prefix is in `.config/nextest.toml`.
@@ -56,7 +57,8 @@ fn main() -> ExitCode {
         ["gstreamer"] => gstreamer(),
         ["openapi"] => openapi("60"),
         ["openapi", "--seconds", seconds] => openapi(seconds),
-        ["screenshots"] => screenshots(),
+        ["screenshots"] => screenshots("browser::pictures", "docs/images"),
+        ["screenshots", "all"] => screenshots(BROWSER_TESTS, "target/screenshots"),
         ["help" | "--help" | "-h"] | [] => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;
@@ -184,11 +186,10 @@ fn text(path: PathBuf) -> Result<String, Failed> {
 }
 
 /// The pictures in the README and the book come from the browser tests; this says where to put them.
-fn screenshots() -> Result<(), Failed> {
+fn screenshots(tests: &str, folder: &str) -> Result<(), Failed> {
     tools::ensure(&[Tool::Chromium])?;
-    let folder = run::root().join("docs/images");
-    let arguments =
-        ["test", "--locked", "--package", "terrace-tests", "--test", "all", "--", "browser::pictures"];
+    let folder = run::root().join(folder);
+    let arguments = ["test", "--locked", "--package", "terrace-tests", "--test", "all", "--", tests];
     step("screenshots", Step::cargo(&arguments).with_variable("TERRACE_PICTURES", &folder))?;
     println!("pictures written to {}", folder.display());
     Ok(())
