@@ -75,7 +75,8 @@ impl Queue {
             }
         }
         let slot = arrival.div_euclid(BASE_BUCKET);
-        if self.base.iter().all(Option::is_none) {
+        // What was seen last is in the newest bucket, so without that there is none at all.
+        if self.base[index(self.base_slot)].is_none() {
             self.base_slot = slot;
         }
         if slot > self.base_slot {

@@ -21,7 +21,7 @@ use crate::rate::{Rate, Signals};
 use crate::rtt::Rtt;
 use crate::slope::Slope;
 use crate::train::Trains;
-use crate::{Config, DemandRates, Feedback, PacketKind, Probe, Reason, SentPacket, State};
+use crate::{Config, DemandRates, Estimate, Feedback, PacketKind, Probe, Reason, SentPacket, State};
 
 /// What is sent falls below this share of what it was when a layer goes down. Measured rates of one and the same layer
 /// differ from second to second by less, and were each dip a step down, probes would wait for ever.
@@ -94,6 +94,8 @@ pub struct Estimator {
     backlog: Backlog,
     /// Pacing rate, bit/s, and window, bytes, as of the last change: what is asked per packet must be cheap.
     current: (f64, f64),
+    /// The whole estimate as of then.
+    published: Option<Estimate>,
     base_seen: Timestamp,
     refresh_until: Option<Timestamp>,
     flood: (u64, u32),
@@ -137,6 +139,7 @@ impl Estimator {
             calm_since: None,
             backlog: Backlog::new(now),
             current: (f64::INFINITY, f64::INFINITY),
+            published: None,
             base_seen: now,
             refresh_until: None,
             flood: (0, 0),

@@ -71,6 +71,12 @@ impl Estimator {
         }
     }
 
+    /// The estimate as of the last report, demand, timeout or change of route: what [`Estimator::estimate`] says right after
+    /// such a call, without making it anew.
+    pub fn published(&self) -> Estimate {
+        self.published.unwrap_or_else(|| self.estimate())
+    }
+
     /// The pace of layers. Beyond what the path was just found to carry hurry only moves the wait from here into the queue,
     /// where it makes the next cut.
     fn unhurried(&self, allowed: Bitrate) -> Bitrate {
@@ -79,13 +85,16 @@ impl Estimator {
         known.map_or(most, |capacity| most.min(capacity.rate.max(allowed.scaled(PACING_LEAST))))
     }
 
+    /// The queue above the path's own delay, as in [`Estimator::insight`]: the part of it that is asked for with each report.
+    pub fn queue(&self) -> Duration {
+        millis(self.queue.current().unwrap_or(0.0))
+    }
+
     /// What the estimate rests on.
     pub fn insight(&self) -> Insight {
-        let millis = |ms: f64| Duration::from_secs_f64(ms / 1_000.0);
-        let threshold = self.threshold();
         Insight {
-            queue: millis(self.queue.current().unwrap_or(0.0)),
-            threshold: millis(threshold),
+            queue: self.queue(),
+            threshold: millis(self.threshold()),
             rtt: self.rtt.smoothed(),
             acked: self.acked.recent(300_000).map(Bitrate::from_f64),
             loss: self.loss.recent(600_000).ratio().unwrap_or(0.0),
@@ -165,7 +174,11 @@ impl Estimator {
     /// Keeps what is asked per packet. After everything that may change the estimate.
     pub(super) fn refresh(&mut self) {
         let estimate = self.estimate();
-        let window = self.window(Bitrate::from_f64(self.rate.target()));
-        self.current = (estimate.pacing.as_f64().max(1.0), window.as_bytes() as f64);
+        self.current = (estimate.pacing.as_f64().max(1.0), estimate.window.as_bytes() as f64);
+        self.published = Some(estimate);
     }
+}
+
+fn millis(ms: f64) -> Duration {
+    Duration::from_secs_f64(ms / 1_000.0)
 }

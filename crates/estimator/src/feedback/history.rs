@@ -22,9 +22,9 @@ use crate::{Ecn, PacketKind, PacketResult, SentPacket};
 
 /// Packets kept. At 12 bytes each this is the largest part of an estimator: 96 KiB when full, which takes 24 Mbit/s.
 pub(crate) const CAPACITY: usize = 8_192;
-/// Time that a packet is kept: no report is written so late. Receivers write twenty a second, and a path on which one comes this
+/// Time that a packet is kept, µs: no report is written so late. Receivers write twenty a second, and a path on which one comes this
 /// late carries nothing else.
-const KEEP: Duration = Duration::from_secs(4);
+const KEEP: u64 = 4_000_000;
 
 /// No clock is further from zero than this, µs: 142 years. Beyond it, sums of times could overflow.
 const FARTHEST: i64 = 1 << 52;
@@ -165,7 +165,7 @@ impl History {
             probe: packet.probe.map_or(0, |id| probe_tag(id.0)),
         });
         while let Some(front) = self.slots.front()
-            && (front.fate == Fate::Skipped || now - time_of(front.sent, now) > KEEP)
+            && (front.fate == Fate::Skipped || age_of(front.sent, now) > KEEP)
             && self.slots.len() > 1
         {
             self.pop();
@@ -180,6 +180,9 @@ impl History {
 
     /// What `result` says that was not known. A [`Gap`] comes with the packet that closes it.
     pub(crate) fn on_result(&mut self, now: Timestamp, result: &PacketResult) -> (Verdict, Option<Gap>) {
+        if let Some(acked) = self.on_next(now, result) {
+            return (Verdict::Received(acked), None);
+        }
         self.pass_over(result.seq);
         let arrival = result.arrival.map(|at| at.as_micros().clamp(-FARTHEST, FARTHEST));
         let closed = self.close_gap(result.seq, arrival);
@@ -219,6 +222,32 @@ impl History {
             self.in_flight -= u64::from(size);
         }
         (verdict, closed)
+    }
+
+    /// The ordinary case, and nearly every result is one: the packet after the last one that a report was about arrived, and is
+    /// heard of for the first time. There is nothing to pass over and no gap to close.
+    fn on_next(&mut self, now: Timestamp, result: &PacketResult) -> Option<Acked> {
+        let (reported, _) = self.reported?;
+        let arrival = result.arrival?.as_micros().clamp(-FARTHEST, FARTHEST);
+        if result.seq != reported + 1 || self.open_gap.is_some() {
+            return None;
+        }
+        let slot = self.slot_mut(result.seq).filter(|slot| slot.fate == Fate::Flight)?;
+        slot.fate = Fate::Received;
+        let slot = *slot;
+        self.in_flight -= u64::from(slot.size);
+        self.reported = Some((result.seq, Some(arrival)));
+        Some(Acked {
+            seq: result.seq,
+            sent: time_of(slot.sent, now),
+            arrival,
+            size: u32::from(slot.size),
+            burst: u32::from(slot.burst) * 64,
+            kind: slot.kind,
+            probe: slot.probe,
+            ecn: result.ecn,
+            credited: false,
+        })
     }
 
     /// Frees what was sent longer ago than `age` and never heard of: feedback can be lost for ever.
@@ -324,10 +353,14 @@ fn packet_time(at: Timestamp) -> u32 {
     at.as_micros() as u32
 }
 
+/// How long before `now` the instant with these low bits was, µs.
+fn age_of(low: u32, now: Timestamp) -> u64 {
+    u64::from(packet_time(now).wrapping_sub(low)).min(now.as_micros())
+}
+
 /// The instant, at most 71 minutes before `now`, with these low bits.
 fn time_of(low: u32, now: Timestamp) -> Timestamp {
-    let ago = packet_time(now).wrapping_sub(low);
-    now.saturating_sub(Duration::from_micros(u64::from(ago)))
+    Timestamp::from_micros(now.as_micros() - age_of(low, now))
 }
 
 #[cfg(test)]

@@ -56,6 +56,14 @@ impl Departures {
     /// What the receiver says. Appends to `lost` what is known to be lost by it, each packet once.
     pub(crate) fn reported(&mut self, results: &[PacketResult], lost: &mut Vec<Departure>) {
         for result in results {
+            // Nearly always what is spoken of next is what waits longest, and came.
+            if result.arrival.is_some()
+                && self.waiting.front().is_some_and(|(first, _)| first.number == result.seq && !first.is_copy)
+            {
+                self.newest = self.newest.max(result.seq);
+                self.waiting.pop_front();
+                continue;
+            }
             // Numbers in between are of packets that nobody repeats.
             let found = self.waiting.binary_search_by_key(&result.seq, |(departure, _)| departure.number);
             let arrived = result.arrival.is_some();

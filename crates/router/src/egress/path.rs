@@ -9,7 +9,8 @@ use std::time::Duration;
 use estimator::ccfb::{self, Metric};
 use estimator::twcc::{self, Status};
 use estimator::{
-    DemandRates, Ecn, Estimate, Estimator, Feedback, Pacer, PacketKind, Probe, Reason, SentPacket, State,
+    DemandRates, Ecn, Estimate, Estimator, Feedback, Insight, Pacer, PacketKind, Probe, Reason, SentPacket,
+    State,
 };
 use packet::{CcAge, CcFeedback, CcReport, TransportFeedback};
 use selector::{Budget, BudgetHistory, Decision, InUse, Reserves};
@@ -162,8 +163,8 @@ impl Path {
         self.results.extend_from_slice(results);
         self.departures.reported(&self.results, lost);
         self.estimator.on_feedback(now, &Feedback { results: &self.results, sent: None });
-        self.follow(now);
-        self.note_wait(now, waiting);
+        let estimate = self.follow(now);
+        self.note_wait(now, waiting, &estimate);
         true
     }
 
@@ -186,8 +187,8 @@ impl Path {
         }
         self.departures.reported(results, lost);
         self.estimator.on_feedback(now, &Feedback { results, sent: Some(written) });
-        self.follow(now);
-        self.note_wait(now, waiting);
+        let estimate = self.follow(now);
+        self.note_wait(now, waiting, &estimate);
         true
     }
 
@@ -256,8 +257,7 @@ impl Path {
 
     /// Whether repeats are to be sent twice: the path is long, and loses packets though it is not congested.
     pub(crate) fn doubles(&self) -> bool {
-        let insight = self.estimator.insight();
-        insight.rtt >= FAR && DOUBLED.contains(&insight.inherent_loss) && insight.queue <= insight.threshold
+        doubles(&self.estimator.insight())
     }
 
     fn limited(&self, rate: Bitrate) -> Bitrate {
@@ -265,8 +265,9 @@ impl Path {
     }
 
     fn reserves(&self) -> Reserves {
-        let copies = if self.doubles() { 2.0 } else { 1.0 };
-        let loss = self.estimator.insight().loss * 1_000.0 * copies;
+        let insight = self.estimator.insight();
+        let copies = if doubles(&insight) { 2.0 } else { 1.0 };
+        let loss = insight.loss * 1_000.0 * copies;
         Reserves {
             audio: self.audio.total().bitrate * (100 + AUDIO_MARGIN_PERCENT) / 100,
             retransmission_permille: loss.clamp(0.0, MAX_REPAIR_PERMILLE) as u16,
@@ -274,21 +275,27 @@ impl Path {
     }
 
     /// So much waits for its turn here; the rest of the wait is in the path.
-    fn note_wait(&mut self, now: Timestamp, waiting: DataSize) {
-        let estimate = self.estimator.estimate();
+    fn note_wait(&mut self, now: Timestamp, waiting: DataSize, estimate: &Estimate) {
         // What stands before others' packets as well does not go for our sending less.
         let queue = match estimate.state {
             State::Competing | State::Outage => Duration::ZERO,
-            _ => self.estimator.insight().queue,
+            _ => self.estimator.queue(),
         };
         self.standing.note(now, waiting / estimate.pacing + queue);
     }
 
-    fn follow(&mut self, now: Timestamp) {
-        let estimate = self.estimator.estimate();
+    /// Right after the estimator was told something.
+    fn follow(&mut self, now: Timestamp) -> Estimate {
+        let estimate = self.estimator.published();
         (self.padding, self.target) = (estimate.padding, estimate.target);
         self.pacer.set_estimate(now, &estimate);
+        estimate
     }
+}
+
+/// See [`Path::doubles`].
+fn doubles(insight: &Insight) -> bool {
+    insight.rtt >= FAR && DOUBLED.contains(&insight.inherent_loss) && insight.queue <= insight.threshold
 }
 
 /// What the path carries for longer than a moment. While a queue of our own drains the target is below that, to get rid of
