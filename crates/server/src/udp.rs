@@ -11,16 +11,17 @@
 #[cfg(target_os = "linux")]
 mod batch;
 mod runs;
+mod watched;
 
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use bytes::BytesMut;
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
-use tokio::io::Interest;
 use transport::Transmit;
 
 use self::runs::{Ready, Runs};
+use self::watched::Watched;
 
 /// The largest UDP payload; what the kernel coalesced arrives in one buffer up to this.
 const BUFFER_BYTES: usize = 1 << 16;
@@ -58,7 +59,7 @@ pub struct Counters {
 
 /// A bound UDP socket with its buffers.
 pub struct MediaSocket {
-    io: tokio::net::UdpSocket,
+    io: Watched,
     state: UdpSocketState,
     /// Where it is bound; the address may be a wildcard, the port is not 0.
     bound: SocketAddr,
@@ -77,7 +78,7 @@ impl MediaSocket {
     pub fn new(socket: UdpSocket) -> io::Result<Self> {
         let state = UdpSocketState::new((&socket).into())?;
         let bound = socket.local_addr()?;
-        let io = tokio::net::UdpSocket::from_std(socket)?;
+        let io = Watched::new(socket)?;
         let buffers = vec![0; BUFFER_BYTES * BATCH_SIZE];
         let (runs, counters) = (Runs::default(), Counters::default());
         Ok(Self { io, state, bound, buffers, most_segments: usize::MAX, runs, counters })
@@ -110,8 +111,8 @@ impl MediaSocket {
             let mut metas = [RecvMeta::default(); BATCH_SIZE];
             let (io, state) = (&self.io, &self.state);
             let mut count = 0;
-            let received = io.try_io(Interest::READABLE, || {
-                count = state.recv(io.into(), &mut slices, &mut metas)?;
+            let received = io.try_receive(|| {
+                count = state.recv(io.socket().into(), &mut slices, &mut metas)?;
                 // Fewer than there was room for are all there are. Saying so spares the call that would find nothing, and what
                 // comes from now on makes the socket readable anew.
                 if count < BATCH_SIZE { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
@@ -150,7 +151,7 @@ impl MediaSocket {
 /// As many runs per system call as are alike.
 #[cfg(target_os = "linux")]
 fn send_all(
-    io: &tokio::net::UdpSocket,
+    io: &Watched,
     state: &UdpSocketState,
     bound: SocketAddr,
     runs: &[Ready<'_>],
@@ -161,7 +162,7 @@ fn send_all(
         while let [first, behind @ ..] = rest {
             let destination = |run: &Ready<'_>| as_sent(bound, run.route.destination);
             let sent = match behind.is_empty() {
-                false => batch::send(io, rest, destination, source_of(bound, first.route.local)),
+                false => batch::send(io.socket(), rest, destination, source_of(bound, first.route.local)),
                 true => Ok(0),
             };
             let sent = sent.unwrap_or(0);
@@ -183,7 +184,7 @@ fn send_all(
 /// One run after the other.
 #[cfg(not(target_os = "linux"))]
 fn send_all(
-    io: &tokio::net::UdpSocket,
+    io: &Watched,
     state: &UdpSocketState,
     bound: SocketAddr,
     runs: &[Ready<'_>],
@@ -194,7 +195,7 @@ fn send_all(
 
 /// One system call for one run; falls back to one call per datagram where segmentation is refused.
 fn transmit(
-    io: &tokio::net::UdpSocket,
+    io: &Watched,
     state: &UdpSocketState,
     bound: SocketAddr,
     run: Ready<'_>,
@@ -210,9 +211,8 @@ fn transmit(
         };
         counters.sends += 1;
         counters.calls += 1;
-        // Not through the runtime's readiness, which knows nothing of a socket before its first wait and would drop the
-        // first datagrams: as nobody waits for room to send, the system is asked each time.
-        state.try_send(io.into(), &transmit)
+        // Nobody waits for room to send: the system is asked each time.
+        state.try_send(io.socket().into(), &transmit)
     };
     let segmented = run.count > 1;
     let outcome = call(run.bytes, segmented.then_some(run.segment));
