@@ -187,13 +187,14 @@ pub struct Bound {
 }
 
 /// The scenarios that come with the crate, in the order of the report.
-const EMBEDDED: [&str; 16] = [
+const EMBEDDED: [&str; 17] = [
     include_str!("../../scenarios/one-to-one.toml"),
     include_str!("../../scenarios/nine-tiles-5.toml"),
     include_str!("../../scenarios/nine-tiles-2.5.toml"),
     include_str!("../../scenarios/nine-tiles-1.toml"),
     include_str!("../../scenarios/phone-wall-25.toml"),
     include_str!("../../scenarios/phone-wall-50.toml"),
+    include_str!("../../scenarios/phone-wall-wide.toml"),
     include_str!("../../scenarios/mixed-room.toml"),
     include_str!("../../scenarios/screen-share.toml"),
     include_str!("../../scenarios/commuter.toml"),
