@@ -127,6 +127,23 @@ pub(crate) fn probe_tag(id: u32) -> u8 {
     (id % 255) as u8 + 1
 }
 
+impl Slot {
+    /// What is known of it once `result` says that it came then.
+    fn acked(&self, now: Timestamp, result: &PacketResult, arrival: i64) -> Acked {
+        Acked {
+            seq: result.seq,
+            sent: time_of(self.sent, now),
+            arrival,
+            size: u32::from(self.size),
+            burst: u32::from(self.burst) * 64,
+            kind: self.kind,
+            probe: self.probe,
+            ecn: result.ecn,
+            credited: self.fate == Fate::Credited,
+        }
+    }
+}
+
 impl History {
     /// Bytes sent and not yet heard of.
     pub(crate) fn in_flight(&self) -> DataSize {
@@ -192,20 +209,9 @@ impl History {
             self.reported = Some((result.seq, arrival));
         }
         let Some(slot) = self.slot_mut(result.seq) else { return (Verdict::Nothing, closed) };
-        let (before, sent) = (slot.fate, time_of(slot.sent, now));
-        let size = u32::from(slot.size);
-        let acked = |arrival| Acked {
-            seq: result.seq,
-            sent,
-            arrival,
-            size,
-            burst: u32::from(slot.burst) * 64,
-            kind: slot.kind,
-            probe: slot.probe,
-            ecn: result.ecn,
-            credited: before == Fate::Credited,
-        };
-        let probe = slot.probe;
+        let (before, sent, size, probe) =
+            (slot.fate, time_of(slot.sent, now), u32::from(slot.size), slot.probe);
+        let acked = |arrival| slot.acked(now, result, arrival);
         let verdict = match (before, arrival) {
             (Fate::Flight | Fate::Unknown | Fate::Credited, Some(at)) => Verdict::Received(acked(at)),
             (Fate::Lost, Some(at)) => Verdict::Recovered(acked(at)),
@@ -233,21 +239,11 @@ impl History {
             return None;
         }
         let slot = self.slot_mut(result.seq).filter(|slot| slot.fate == Fate::Flight)?;
+        let acked = slot.acked(now, result, arrival);
         slot.fate = Fate::Received;
-        let slot = *slot;
-        self.in_flight -= u64::from(slot.size);
+        self.in_flight -= u64::from(acked.size);
         self.reported = Some((result.seq, Some(arrival)));
-        Some(Acked {
-            seq: result.seq,
-            sent: time_of(slot.sent, now),
-            arrival,
-            size: u32::from(slot.size),
-            burst: u32::from(slot.burst) * 64,
-            kind: slot.kind,
-            probe: slot.probe,
-            ecn: result.ecn,
-            credited: false,
-        })
+        Some(acked)
     }
 
     /// Frees what was sent longer ago than `age` and never heard of: feedback can be lost for ever.

@@ -93,6 +93,20 @@ fn arrivals(source: &Source, base: u64, start: i64) -> Vec<(usize, Media)> {
     arriving.into_values().collect()
 }
 
+/// The first number of the source at that place.
+fn first_of(place: usize) -> u64 {
+    70_000 * (place as u64 + 1)
+}
+
+/// A packet of the source at that place, in the order of arrival: its first one is switched to.
+fn handle(rewriter: &mut Rewriter, place: usize, media: &Media) -> Option<Rewritten> {
+    let origin = if place.is_multiple_of(2) { SOURCES.0 } else { SOURCES.1 };
+    match media.seq == first_of(place) {
+        true => Some(rewriter.switch(origin, media)),
+        false => rewriter.forward(media),
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
@@ -105,18 +119,13 @@ proptest! {
         let mut sent: BTreeMap<u64, (usize, usize, u32)> = BTreeMap::new();
         let mut end = 5_000_000i64;
         for (place, source) in sources.iter().enumerate() {
-            let base = 70_000 * (place as u64 + 1);
+            let base = first_of(place);
             let start = end + source.landing * 1_000;
             let arrivals = arrivals(source, base, start);
             let mut frames: BTreeMap<usize, Vec<(u64, Rewritten)>> = BTreeMap::new();
             for (number, media) in &arrivals {
                 end = end.max(media.capture.as_micros() as i64);
-                let origin = if place % 2 == 0 { SOURCES.0 } else { SOURCES.1 };
-                let rewritten = match media.seq == base {
-                    true => Some(rewriter.switch(origin, media)),
-                    false => rewriter.forward(media),
-                };
-                let Some(rewritten) = rewritten else { continue };
+                let Some(rewritten) = handle(&mut rewriter, place, media) else { continue };
                 let before = sent.insert(rewritten.sequence, (place, *number, rewritten.timestamp));
                 prop_assert_eq!(before, None, "a number was used twice");
                 frames.entry(*number).or_default().push((media.seq, rewritten));
@@ -162,17 +171,12 @@ proptest! {
         let mut wire: BTreeMap<u64, (usize, usize, Media)> = BTreeMap::new();
         let mut end = 5_000_000i64;
         for (place, (source, waiting)) in sources.iter().enumerate() {
-            let base = 70_000 * (place as u64 + 1);
+            let base = first_of(place);
             let arrivals = arrivals(source, base, end + source.landing * 1_000);
             let mut given: Vec<(u64, u32)> = Vec::new();
             for (number, media) in &arrivals {
                 end = end.max(media.capture.as_micros() as i64);
-                let origin = if place % 2 == 0 { SOURCES.0 } else { SOURCES.1 };
-                let rewritten = match media.seq == base {
-                    true => Some(rewriter.switch(origin, media)),
-                    false => rewriter.forward(media),
-                };
-                if let Some(rewritten) = rewritten {
+                if let Some(rewritten) = handle(&mut rewriter, place, media) {
                     given.push((rewritten.sequence, rewritten.timestamp));
                     wire.insert(rewritten.sequence, (place, *number, media.clone()));
                 }
