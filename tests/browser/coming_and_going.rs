@@ -7,6 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::call::{Call, Visitor};
+use super::detour::Detour;
 use super::driver::Screen;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,6 +78,58 @@ async fn media_outlives_a_lost_socket() {
     // The connection works in both directions: a wish arrives and has its effect.
     desktop.wish("camera", "low").await;
     desktop.until_size("camera", 320, 180).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_path_for_media_is_told_and_comes_back() {
+    let call = Call::start().await;
+    let _camera = call.join(Visitor::new("camera", Screen::SMALL, "&video=640x360")).await;
+    let detour = Detour::around(&call).await;
+    let desktop = call.join(Visitor::desktop("desktop").prepared_by(detour.script())).await;
+    desktop.until_more_frames("camera", 30).await;
+
+    let before = desktop.look().await.own;
+    detour.cut();
+    desktop.until("the loss is noticed", |seen| (seen.state == "reconnecting").then_some(())).await;
+    desktop.until_js("and told", &bar("are interrupted")).await;
+    desktop.picture("media-lost").await;
+    detour.mend();
+    desktop.until("media is back", |seen| (seen.state == "connected").then_some(())).await;
+    assert_eq!(desktop.look().await.own, before, "the participant stayed");
+    desktop.until_more_frames("camera", 60).await;
+}
+
+/// Whether the bar over a call says this.
+fn bar(words: &str) -> String {
+    format!("document.querySelector('.bar:not([hidden])')?.textContent.includes('{words}')")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn media_that_never_comes_through_is_explained() {
+    let call = Call::start().await;
+    let detour = Detour::around(&call).await;
+    detour.cut();
+    let visitor = Visitor::new("Robin", Screen::PHONE, "&video=off&audio=off").prepared_by(detour.script());
+    let page = call.visit(&call.origin(), visitor).await;
+    page.click("button[type=submit]").await;
+    page.until_js("told what is in the way", &bar("A firewall or VPN may block it")).await;
+    page.picture("media-blocked").await;
+    detour.mend();
+    page.until("nothing needs a reload", |seen| (seen.state == "connected").then_some(())).await;
+}
+
+/// Sockets go where nobody answers, as when their certificate is not accepted; everything else passes.
+const WITHOUT_SOCKETS: &str = "const Plain = WebSocket;
+    globalThis.WebSocket = class extends Plain { constructor() { super('wss://127.0.0.1:9/', 'terrace.v1'); } };";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_that_is_refused_where_the_page_loads_is_explained() {
+    let call = Call::start().await;
+    let visitor = Visitor::new("Robin", Screen::PHONE, "&video=off&audio=off");
+    let page = call.visit(&call.origin(), visitor.prepared_by(WITHOUT_SOCKETS.to_owned())).await;
+    page.click("button[type=submit]").await;
+    page.until_js("told what to do", &bar("Accept the certificate")).await;
+    page.picture("socket-refused").await;
 }
 
 /// Keeps the data channels that the page makes, for a test to look at and to close.

@@ -14,6 +14,7 @@ mod codecs;
 mod coming_and_going;
 mod crowd;
 mod demand;
+mod detour;
 mod direct;
 mod driver;
 mod embedding;

@@ -59,6 +59,13 @@ async fn a_call_on_a_desktop_and_on_a_phone() {
     phone.click(".controls button[title='Show grid']").await;
     phone.until_js("a grid", "!document.querySelector('.on-stage')").await;
     phone.picture("phone-grid").await;
+    phone.click(".tile:not(.own) .badge").await;
+    phone.click("dialog .row button").await;
+    phone.until_js("a picture is pinned", "!!document.querySelector('.tile.on-stage.pinned')").await;
+    phone.picture("phone-pinned").await;
+    phone.click(".tile.pinned .badge").await;
+    phone.click("dialog .row button").await;
+    phone.until_js("a grid again", "!document.querySelector('.on-stage')").await;
     phone.click(".controls button[title='Show stage']").await;
     phone.turn().await;
     phone

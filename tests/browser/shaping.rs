@@ -2,18 +2,18 @@
 //! back to its best.
 //!
 //! Shaped by the kernel where the machine lets us: the browser runs in a network namespace of its own, behind a token
-//! bucket (tc-tbf(8)). Elsewhere by a userspace path of `client::link`, to which the page is led by replacing the port in
-//! the server's answer. What was used is printed; what is asserted is the same.
+//! bucket (tc-tbf(8)). Elsewhere by a userspace path (`detour.rs`). What was used is printed; what is asserted is the same.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
-use client::link::{Link, LinkConfig};
-use serde_json::json;
+use client::link::LinkConfig;
 use units::Bitrate;
 
 use super::call::{Call, Visitor};
+use super::detour::Detour;
 use super::driver;
 use super::page::Terrace;
 
@@ -62,7 +62,7 @@ async fn a_narrow_link_gets_a_picture_that_fits_and_a_wide_one_the_best() {
 /// How a link is made narrow.
 enum Shaper {
     Kernel(Namespace),
-    Userspace(tokio::sync::Mutex<Vec<Link>>),
+    Userspace(OnceLock<Detour>),
 }
 
 impl Shaper {
@@ -74,7 +74,7 @@ impl Shaper {
             }
             Err(why) => {
                 eprintln!("shaped in userspace: {why}");
-                Shaper::Userspace(tokio::sync::Mutex::default())
+                Shaper::Userspace(OnceLock::new())
             }
         }
     }
@@ -90,16 +90,11 @@ impl Shaper {
     async fn lead(&self, call: &Call, visitor: Visitor) -> Visitor {
         match self {
             Shaper::Kernel(namespace) => visitor.started_by(namespace.launcher(&call.driver.folder())),
-            Shaper::Userspace(links) => {
-                let mut ports = serde_json::Map::new();
-                for server in &call.server.summary.media {
-                    let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
-                    let free = LinkConfig::default();
-                    let link = Link::start(local, *server, free, free, 1).await.unwrap();
-                    ports.insert(server.port().to_string(), json!(link.near().port()));
-                    links.lock().await.push(link);
-                }
-                visitor.prepared_by(detour(&ports))
+            Shaper::Userspace(path) => {
+                let detour = Detour::around(call).await;
+                let visitor = visitor.prepared_by(detour.script());
+                assert!(path.set(detour).is_ok(), "one visitor is led here");
+                visitor
             }
         }
     }
@@ -107,34 +102,20 @@ impl Shaper {
     fn narrow(&self) {
         match self {
             Shaper::Kernel(namespace) => namespace.narrow(),
-            Shaper::Userspace(links) => set(links, LinkConfig::limited(NARROW)),
+            Shaper::Userspace(path) => set(path, LinkConfig::limited(NARROW)),
         }
     }
 
     fn widen(&self) {
         match self {
             Shaper::Kernel(namespace) => namespace.widen(),
-            Shaper::Userspace(links) => set(links, LinkConfig::default()),
+            Shaper::Userspace(path) => set(path, LinkConfig::default()),
         }
     }
 }
 
-fn set(links: &tokio::sync::Mutex<Vec<Link>>, config: LinkConfig) {
-    let links = links.try_lock().expect("only the test's own task takes it");
-    links.iter().for_each(|link| link.set_down(config));
-}
-
-/// A script that leads a page's media to other ports than the server names.
-fn detour(ports: &serde_json::Map<String, serde_json::Value>) -> String {
-    let ports = serde_json::Value::Object(ports.clone());
-    format!(
-        "const ports = {ports}; const apply = RTCPeerConnection.prototype.setRemoteDescription;
-         RTCPeerConnection.prototype.setRemoteDescription = function ({{ type, sdp }}) {{
-           const led = sdp.replace(/^(a=candidate:\\S+ \\d+ udp \\d+ \\S+ )(\\d+)/gim, (all, before, port) =>
-             before + (ports[port] ?? port));
-           return apply.call(this, {{ type, sdp: led }});
-         }};"
-    )
+fn set(path: &OnceLock<Detour>, config: LinkConfig) {
+    path.get().expect("a visitor was led here").set_down(config);
 }
 
 /// A network namespace with one link to the outside. Both end with the test, however that ends; what a killed run left
