@@ -12,8 +12,8 @@ use units::Timestamp;
 pub const PACKETS_PER_FRAME: u64 = 5;
 /// Frames per second.
 pub const FPS: u64 = 30;
-/// Bytes of a packet behind its descriptor and frame header. With the frame's packets and rate: 1.3 Mbit/s.
-const BODY: usize = 1_100;
+/// Bytes of a payload: browsers cut a frame, its header included, into equal parts. With the frame's packets and rate: 1.3 Mbit/s.
+const PAYLOAD: usize = 1_108;
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl Camera {
     }
 
     fn payload(&self, index: u64, layer: u8, keyframe: bool) -> Bytes {
-        let mut out = BytesMut::with_capacity(BODY + 16);
+        let mut out = BytesMut::with_capacity(PAYLOAD);
         Descriptor {
             partition_start: index == 0,
             picture_id: Some(self.picture & 0x7fff),
@@ -77,7 +77,7 @@ impl Camera {
             let size = keyframe.then_some((1280, 720));
             FrameHeader { keyframe, shown: true, first_partition: 100, size }.write(&mut out);
         }
-        out.put_bytes(0, BODY);
+        out.put_bytes(0, PAYLOAD - out.len());
         out.freeze()
     }
 }

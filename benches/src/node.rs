@@ -120,7 +120,8 @@ impl Node {
         let datagrams = self.publish();
         let before = self.sfu.stats().packets_out;
         let (local, source) = (LOCAL, self.publisher.source);
-        let inputs = datagrams.into_iter().map(|data| Input::Datagram { local, source, data }).collect();
+        // As the server gives what it received in a batch.
+        let inputs = vec![Input::Datagrams { local, source, data: datagrams }];
         let mut once = Turn { sfu: &mut self.sfu, now: self.now, inputs, left: &mut self.left, asked: false };
         turn(&mut once);
         once.take(|_| {});
