@@ -201,6 +201,7 @@ fn settle(mid: &str, slot: &mut Slot, verdicts: Vec<Verdict>) {
         match verdict {
             Verdict::Good { stamp: Some(stamp), .. } => slot.record_delay(stamp.made_at),
             Verdict::Good { stamp: None, .. } => {}
+            Verdict::Spoiled => tracing::debug!(mid, "a frame that a loss spoiled"),
             Verdict::Bad(fault) => tracing::debug!(mid, ?fault, "a frame that would not decode"),
         }
     }
@@ -234,6 +235,7 @@ impl Slot {
             longest_gap_ms: playback.longest_gap().as_millis() as u64,
             recent_gap_ms: playback.recent_gap(now, RECENT_SECONDS).as_millis() as u64,
             lost_packets: stats.lost,
+            spoiled_frames: stats.spoiled,
             bad_frames: stats.bad_frames(),
             bad: stats.bad.clone(),
             keyframe_requests: stats.keyframe_requests,

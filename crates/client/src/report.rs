@@ -103,7 +103,9 @@ pub struct VideoReport {
     pub recent_gap_ms: u64,
     /// Packets that never came, nor any retransmission of them.
     pub lost_packets: u64,
-    /// Frames that a decoder would reject.
+    /// Frames that lack packets which never came, or are predicted from one that does.
+    pub spoiled_frames: u64,
+    /// Frames that a decoder would reject and that no loss spoiled: what no server may send.
     pub bad_frames: u64,
     /// The same by reason.
     pub bad: BTreeMap<BadFrame, u64>,

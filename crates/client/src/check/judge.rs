@@ -6,11 +6,11 @@
 use super::assemble::{Assembled, Flaw, Frame};
 use crate::synthetic::Stamp;
 
-/// Why a decoder would reject a frame, or show it wrong.
+/// Why a decoder would reject a frame, or show it wrong, although nothing was lost: what no server may send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BadFrame {
-    /// A packet of it never came.
+    /// It has no beginning, and no number is missing in front of it.
     MissingPacket,
     /// The next frame began before its last packet.
     MissingMarker,
@@ -44,6 +44,8 @@ pub(super) struct Judge {
     last: Option<Decoded>,
     /// A reference was lost: nothing decodes until a keyframe.
     broken: bool,
+    /// Packets never came since the last frame that decoded.
+    lost: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -57,8 +59,17 @@ struct Decoded {
     base: Option<u32>,
 }
 
+/// Why a frame does not decode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rejected {
+    /// Packets that never came are missing in it, or in what it was predicted from.
+    Spoiled,
+    /// It was made so.
+    Bad(BadFrame),
+}
+
 /// The outcome for a frame that was put together.
-pub(super) type Judgement = Result<(Frame, Option<Stamp>), BadFrame>;
+pub(super) type Judgement = Result<(Frame, Option<Stamp>), Rejected>;
 
 impl Judge {
     /// True while nothing can be decoded for want of a keyframe.
@@ -72,9 +83,13 @@ impl Judge {
             Assembled::Whole(frame) => Some(self.judge_whole(frame)),
             Assembled::Broken { droppable, why } => {
                 self.broken |= !droppable;
-                Some(Err(why.into()))
+                Some(Err(self.blame(why.into())))
             }
-            Assembled::Abandoned | Assembled::Lost(_) => None,
+            Assembled::Lost(_) => {
+                self.lost = true;
+                None
+            }
+            Assembled::Abandoned => None,
         }
     }
 
@@ -126,7 +141,7 @@ impl Judge {
         let kept = |last: &Decoded| (last.tl0, last.base);
         let (last_tl0, last_base) = self.last.as_ref().map_or((None, None), kept);
         let is_base = frame.info.temporal.unwrap_or(0) == 0;
-        self.broken = false;
+        (self.broken, self.lost) = (false, false);
         self.last = Some(Decoded {
             timestamp: frame.timestamp,
             picture_id: frame.info.picture_id,
@@ -137,9 +152,19 @@ impl Judge {
         });
     }
 
-    fn reject(&mut self, fault: BadFrame, frame: &Frame) -> BadFrame {
+    fn reject(&mut self, fault: BadFrame, frame: &Frame) -> Rejected {
         self.broken |= !frame.info.droppable;
-        fault
+        self.blame(fault)
+    }
+
+    /// What a loss can do is put down to one, if there was one. It cannot mix frames up or turn counters back.
+    fn blame(&self, fault: BadFrame) -> Rejected {
+        match fault {
+            BadFrame::MissingPacket | BadFrame::MissingReference | BadFrame::NoKeyframe if self.lost => {
+                Rejected::Spoiled
+            }
+            _ => Rejected::Bad(fault),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use units::{Bitrate, DataSize, Timestamp};
 
 use super::assemble::{Assembled, Assembler, Frame};
-use super::judge::{BadFrame, Judge};
+use super::judge::{BadFrame, Judge, Rejected};
 use super::playback::{FREEZE, Playback};
 use super::reorder::{Arrival, InOrder, ReceivedPacket, Reorder};
 use crate::synthetic::Stamp;
@@ -26,7 +26,9 @@ pub enum Verdict {
         /// What it says of itself, if it is synthetic.
         stamp: Option<Stamp>,
     },
-    /// A frame that a decoder would not show, or show wrong.
+    /// A frame that lacks packets which were lost, or is predicted from one that does.
+    Spoiled,
+    /// A frame that a decoder would not show, or show wrong, and no loss is to blame.
     Bad(BadFrame),
 }
 
@@ -49,14 +51,16 @@ pub struct StreamStats {
     pub keyframes: u64,
     /// Frames that the sender gave up for a switch: no fault.
     pub abandoned: u64,
-    /// Frames that a decoder would reject, by reason.
+    /// Frames that losses spoiled: they lack packets that never came, or are predicted from one that does.
+    pub spoiled: u64,
+    /// Frames that a decoder would reject and that no loss spoiled, by reason: what no server may send.
     pub bad: BTreeMap<BadFrame, u64>,
     /// Keyframes asked for.
     pub keyframe_requests: u64,
     /// Changes of encoding or source, where frames say which they are of.
     pub switches: u64,
-    /// Times that two frames of one source were made more than [`FREEZE`] apart: freezes that the source's machine is to
-    /// blame for. Only of frames that say when they were made.
+    /// Times that two frames of one encoding were made more than [`FREEZE`] apart with nothing lost in between: freezes that the
+    /// source's machine is to blame for. Only of frames that say when they were made.
     pub source_stalls: u64,
     /// Width and height of the last keyframe.
     pub size: Option<(u16, u16)>,
@@ -65,7 +69,7 @@ pub struct StreamStats {
 }
 
 impl StreamStats {
-    /// Frames that a decoder would reject.
+    /// Frames that a decoder would reject and that no loss spoiled.
     pub fn bad_frames(&self) -> u64 {
         self.bad.values().sum()
     }
@@ -80,6 +84,8 @@ pub struct StreamCheck {
     playback: Playback,
     stats: StreamStats,
     last_stamp: Option<Stamp>,
+    /// Since the last good frame something was lost or rejected, or nothing was expected: what is missing was made.
+    disturbed: bool,
     last_request: Option<Timestamp>,
     received: VecDeque<(Timestamp, u64)>,
     ordered: Vec<InOrder>,
@@ -117,6 +123,7 @@ impl StreamCheck {
     /// Nothing is expected until the next packet: the slot was emptied, hidden or muted.
     pub fn pause(&mut self, now: Timestamp) {
         self.playback.pause(now);
+        self.disturbed = true;
     }
 
     /// True when a receiver would ask for a keyframe now. Counts the request.
@@ -176,9 +183,16 @@ impl StreamCheck {
                 Assembled::Abandoned => self.stats.abandoned += 1,
                 Assembled::Whole(_) | Assembled::Broken { .. } => {}
             }
+            self.disturbed |= !matches!(input, Assembled::Whole(_));
             match self.judge.judge(input) {
                 Some(Ok((frame, stamp))) => verdicts.push(self.handle_good(now, frame, stamp)),
-                Some(Err(fault)) => {
+                Some(Err(Rejected::Spoiled)) => {
+                    self.disturbed = true;
+                    self.stats.spoiled += 1;
+                    verdicts.push(Verdict::Spoiled);
+                }
+                Some(Err(Rejected::Bad(fault))) => {
+                    self.disturbed = true;
                     *self.stats.bad.entry(fault).or_default() += 1;
                     verdicts.push(Verdict::Bad(fault));
                 }
@@ -200,13 +214,15 @@ impl StreamCheck {
             let changed = self.last_stamp.is_some_and(|last| identity(last) != identity(stamp));
             self.stats.switches += u64::from(changed);
             let stalled = self.last_stamp.is_some_and(|last| {
-                last.source == stamp.source
+                identity(last) == identity(stamp)
+                    && !self.disturbed
                     && Duration::from_micros(stamp.made_at.saturating_sub(last.made_at)) > FREEZE
             });
             self.stats.source_stalls += u64::from(stalled);
             self.stats.encoding = Some(stamp.encoding);
         }
         self.last_stamp = stamp;
+        self.disturbed = false;
         Verdict::Good { frame, stamp }
     }
 }

@@ -92,7 +92,9 @@ fn play(packets: &[(Timestamp, ReceivedPacket)]) -> StreamCheck {
     let end = packets.last().map_or(Timestamp::ZERO, |(at, _)| *at);
     check.handle_timeout(end + Duration::from_secs(2), &mut verdicts);
     let good = verdicts.iter().filter(|v| matches!(v, Verdict::Good { .. })).count() as u64;
-    assert_eq!((good, verdicts.len() as u64 - good), (check.stats().frames, check.stats().bad_frames()));
+    let stats = check.stats();
+    let rejected = stats.bad_frames() + stats.spoiled;
+    assert_eq!((good, verdicts.len() as u64 - good), (stats.frames, rejected));
     check
 }
 
@@ -285,9 +287,27 @@ fn a_loss_costs_everything_up_to_the_next_keyframe_and_asks_for_one() {
     }
     let stats = check.stats();
     assert_eq!((stats.lost, stats.late, stats.frames), (1, 0, 70), "40 frames in front and 30 behind");
-    assert_eq!(bad(&check), [(BadFrame::MissingPacket, 1), (BadFrame::MissingReference, 19)]);
+    assert_eq!((bad(&check), stats.spoiled), (vec![], 20), "nobody made them wrong");
     // The hole shows at 1,320 ms and is given up after half a second; the keyframe comes at 1,980.
     assert_eq!(asked, [1_848], "asked when it is given up, and not again within half a second");
+}
+
+#[test]
+fn what_a_loss_explains_ends_with_the_next_keyframe() {
+    let footage = footage(90, 1);
+    let mut forwarder = Forwarder::new();
+    for (tick, frame) in footage.frames.iter().enumerate() {
+        forwarder.forward(tick, &frame[usize::from(tick < 70)]);
+    }
+    let at = first_of(&forwarder.out, 40);
+    forwarder.out.remove(at);
+    let check = play(&forwarder.out);
+    assert_eq!(check.stats().spoiled, 20, "up to the keyframe at 60");
+    assert_eq!(
+        bad(&check),
+        [(BadFrame::MissingReference, 19), (BadFrame::NoKeyframe, 1)],
+        "another encoding at 70 without one is nobody's loss"
+    );
 }
 
 #[test]
@@ -346,6 +366,17 @@ fn a_camera_that_stalls_is_told_from_a_path_that_does() {
         (check.playback(late).freezes(), check.stats().source_stalls),
         (2, 1),
         "the second is the path's"
+    );
+
+    // Twelve frames that a path loses were made all the same.
+    let mut packets = plain();
+    let (from, to) = (first_of(&packets, 31), first_of(&packets, 60));
+    packets.drain(from..to);
+    let check = play(&packets);
+    assert_eq!(
+        (check.playback(late).freezes(), check.stats().source_stalls),
+        (1, 0),
+        "nobody's machine stood still"
     );
 }
 
