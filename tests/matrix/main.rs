@@ -30,11 +30,14 @@ struct Arguments {
     json: bool,
     seconds: u64,
     side_by_side: usize,
+    /// Words that each row which is run says: its codec, its fault, its paths.
+    only: Vec<String>,
+    repeat: usize,
 }
 
 fn main() -> ExitCode {
     let Some(arguments) = arguments(std::env::args().skip(1)) else {
-        eprintln!("usage: matrix [--json] [--seconds N] [--side-by-side N]");
+        eprintln!("usage: matrix [--json] [--seconds N] [--side-by-side N] [--only WORD]... [--repeat N]");
         return ExitCode::from(2);
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -53,7 +56,8 @@ fn main() -> ExitCode {
 }
 
 fn arguments(mut words: impl Iterator<Item = String>) -> Option<Arguments> {
-    let mut arguments = Arguments { json: false, seconds: MOST_SECONDS, side_by_side: 4 };
+    let mut arguments =
+        Arguments { json: false, seconds: MOST_SECONDS, side_by_side: 4, only: Vec::new(), repeat: 1 };
     while let Some(word) = words.next() {
         match word.as_str() {
             "--json" => arguments.json = true,
@@ -61,6 +65,8 @@ fn arguments(mut words: impl Iterator<Item = String>) -> Option<Arguments> {
                 arguments.seconds = words.next()?.parse().ok().filter(|n| (1..=MOST_SECONDS).contains(n))?
             }
             "--side-by-side" => arguments.side_by_side = words.next()?.parse().ok().filter(|n| *n > 0)?,
+            "--only" => arguments.only.push(words.next()?),
+            "--repeat" => arguments.repeat = words.next()?.parse().ok().filter(|n| *n > 0)?,
             // What cargo passes to every bench.
             "--bench" => {}
             _ => return None,
@@ -76,7 +82,9 @@ async fn measure(arguments: &Arguments) -> Vec<Row> {
         ..Config::default()
     };
     let server = Server::start_ephemeral(config).await.expect("a server on a free port");
-    let cells = Cell::all();
+    let chosen = |cell: &Cell| arguments.only.iter().all(|word| cell.label().contains(word.as_str()));
+    let chosen: Vec<Cell> = Cell::all().into_iter().filter(chosen).collect();
+    let cells = chosen.repeat(arguments.repeat);
     let mut rows = Vec::new();
     for (turn, some) in cells.chunks(arguments.side_by_side).enumerate() {
         eprintln!("matrix: {} rows of {} done", turn * arguments.side_by_side, cells.len());

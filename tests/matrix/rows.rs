@@ -1,8 +1,10 @@
 //! The rows of the matrix: which there are, what each says, and how they look.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use client::VideoReport;
+use client::check::BadFrame;
 use client::link::LinkConfig;
 use packet::Codec;
 use serde::Serialize;
@@ -77,6 +79,12 @@ impl Cell {
         far.chain(near).chain(one_way).collect()
     }
 
+    /// What it is called where rows are chosen.
+    pub(crate) fn label(&self) -> String {
+        let Self { codec, fault, paths, rtt } = self;
+        format!("{codec}, {}, {}, {} ms", fault.name, paths.name(), rtt.as_millis())
+    }
+
     /// Both ways of the publisher's path, or of the receiver's.
     pub(crate) fn link(&self, of: Where) -> LinkConfig {
         let delay = self.rtt / 2;
@@ -111,7 +119,12 @@ pub(crate) struct Row {
     seconds: u64,
     /// Of the frames that the camera made.
     frames_complete: f64,
+    /// Those that losses spoiled.
+    spoiled_frames: u64,
+    /// Those that no loss is to blame for.
     bad_frames: u64,
+    /// The same by reason.
+    bad: BTreeMap<BadFrame, u64>,
     freezes_over_300ms: u64,
     /// Between two frames, while it was measured.
     longest_gap_ms: u64,
@@ -151,7 +164,9 @@ impl Row {
             rtt_ms: cell.rtt.as_millis() as u64,
             seconds: seconds.as_secs(),
             frames_complete: (complete.min(1.0) * 1_000.0).round() / 1_000.0,
+            spoiled_frames: after.spoiled_frames - before.spoiled_frames,
             bad_frames: after.bad_frames - before.bad_frames,
+            bad: reasons(before, after),
             freezes_over_300ms: after.long_freezes - before.long_freezes,
             longest_gap_ms: after.recent_gap_ms,
             source_stalls: after.source_stalls - before.source_stalls,
@@ -166,21 +181,28 @@ impl Row {
     }
 }
 
+/// Bad frames by reason, while it was measured.
+fn reasons(before: &VideoReport, after: &VideoReport) -> BTreeMap<BadFrame, u64> {
+    let since = |(why, count): (&BadFrame, &u64)| (*why, count - before.bad.get(why).copied().unwrap_or(0));
+    after.bad.iter().map(since).filter(|(_, count)| *count > 0).collect()
+}
+
 /// For people, as in `docs/`.
 pub(crate) fn table(rows: &[Row]) -> String {
     let mut out = String::from(
-        "| codec | each way | paths | round trip ms | frames complete | bad | freezes > 300 ms | longest gap ms | lines | kbit/s | delay p95 ms |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|\n",
+        "| codec | each way | paths | round trip ms | frames complete | spoiled | bad | freezes > 300 ms | longest gap ms | lines | kbit/s | delay p95 ms |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
     for row in rows {
         out += &format!(
-            "| {} | {} | {} | {} | {:.1} % | {} | {} | {} | {} | {} | {} |\n",
+            "| {} | {} | {} | {} | {:.1} % | {} | {} | {} | {} | {} | {} | {} |\n",
             row.codec,
             row.fault,
             row.paths,
             row.rtt_ms,
             row.frames_complete * 100.0,
+            row.spoiled_frames,
             row.bad_frames,
             row.freezes_over_300ms,
             row.longest_gap_ms,

@@ -23,7 +23,8 @@ commands:
                                    <args> go to `cargo nextest run` (or `cargo test`)
   web                              only the web client: type check and unit tests (needs node)
   matrix [--json] [-- <args>]      codecs by faults of paths by round trips, with native participants, in six minutes;
-                                   <args>: --seconds N, --side-by-side N
+                                   <args>: --seconds N, --side-by-side N, --only WORD (rows that say it, several times
+                                   for all of them), --repeat N
   fuzz [TARGET..] [--seconds N] [--keep]
                                    looks for inputs that break a promise, each target for N seconds [60]; --keep adds what
                                    was found to tests/fuzz/corpus
